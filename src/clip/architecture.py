@@ -101,11 +101,20 @@ class Architecture:
         ):
             raise ArchitectureError("a tower has no blocks")
 
-    def shapes(self) -> dict[str, Shape]:
-        """The names and shapes of the whole state dict, `num_batches_tracked` included."""
-        return dict(self._named_shapes())
+    def shapes(
+        self, *, vision_mlp_width: int | None = None, text_mlp_width: int | None = None
+    ) -> dict[str, Shape]:
+        """The names and shapes of the whole state dict, `num_batches_tracked` included.
 
-    def _named_shapes(self) -> Iterator[tuple[str, Shape]]:
+        Args:
+            vision_mlp_width, text_mlp_width: hidden width of the MLPs in the transformers' blocks;
+                None is OpenAI's, 4 times the tower's width. open_clip's ViT-g and bigG differ.
+        """
+        return dict(self._named_shapes(vision_mlp_width, text_mlp_width))
+
+    def _named_shapes(
+        self, vision_mlp: int | None, text_mlp: int | None
+    ) -> Iterator[tuple[str, Shape]]:
         width = self.transformer_width
         yield "positional_embedding", (self.context_length, width)
         yield "text_projection", (width, self.embed_dim)
@@ -113,8 +122,8 @@ class Architecture:
         if self.vision_patch_size is None:
             yield from _resnet_shapes(self)
         else:
-            yield from _vit_shapes(self, self.vision_patch_size)
-        yield from _transformer_shapes("transformer.", width, self.transformer_layers)
+            yield from _vit_shapes(self, self.vision_patch_size, vision_mlp)
+        yield from _transformer_shapes("transformer.", width, self.transformer_layers, text_mlp)
         yield "token_embedding.weight", (self.vocab_size, width)
         yield from _affine("ln_final", width)
 
@@ -174,7 +183,7 @@ def _affine(name: str, *shape: int) -> Iterator[tuple[str, Shape]]:
     yield f"{name}.bias", shape[:1]
 
 
-def _vit_shapes(sizes: Architecture, patch: int) -> Iterator[tuple[str, Shape]]:
+def _vit_shapes(sizes: Architecture, patch: int, mlp: int | None) -> Iterator[tuple[str, Shape]]:
     width = sizes.vision_width
     assert isinstance(sizes.vision_layers, int)
     yield "visual.class_embedding", (width,)
@@ -182,19 +191,22 @@ def _vit_shapes(sizes: Architecture, patch: int) -> Iterator[tuple[str, Shape]]:
     yield "visual.proj", (width, sizes.embed_dim)
     yield "visual.conv1.weight", (width, 3, patch, patch)
     yield from _affine("visual.ln_pre", width)
-    yield from _transformer_shapes("visual.transformer.", width, sizes.vision_layers)
+    yield from _transformer_shapes("visual.transformer.", width, sizes.vision_layers, mlp)
     yield from _affine("visual.ln_post", width)
 
 
-def _transformer_shapes(prefix: str, width: int, layers: int) -> Iterator[tuple[str, Shape]]:
+def _transformer_shapes(
+    prefix: str, width: int, layers: int, mlp: int | None
+) -> Iterator[tuple[str, Shape]]:
+    mlp = mlp or 4 * width
     for layer in range(layers):
         block = f"{prefix}resblocks.{layer}."
         yield f"{block}attn.in_proj_weight", (3 * width, width)
         yield f"{block}attn.in_proj_bias", (3 * width,)
         yield from _affine(f"{block}attn.out_proj", width, width)
         yield from _affine(f"{block}ln_1", width)
-        yield from _affine(f"{block}mlp.c_fc", 4 * width, width)
-        yield from _affine(f"{block}mlp.c_proj", width, 4 * width)
+        yield from _affine(f"{block}mlp.c_fc", mlp, width)
+        yield from _affine(f"{block}mlp.c_proj", width, mlp)
         yield from _affine(f"{block}ln_2", width)
 
 

@@ -71,3 +71,10 @@ def test_a_changed_size_changes_the_shapes() -> None:
     small = replace(PUBLISHED["ViT-B/32"], vision_layers=2, image_resolution=64)
     assert Architecture.from_shapes(small.shapes()) == small
     assert small.shapes()["visual.positional_embedding"] == (5, 768)
+
+
+def test_the_width_of_the_mlps_can_differ_from_openai_s() -> None:
+    shapes = PUBLISHED["ViT-B/32"].shapes(vision_mlp_width=1000, text_mlp_width=1500)
+    assert shapes["visual.transformer.resblocks.0.mlp.c_fc.weight"] == (1000, 768)
+    assert shapes["transformer.resblocks.11.mlp.c_proj.weight"] == (512, 1500)
+    assert Architecture.from_shapes(shapes) == PUBLISHED["ViT-B/32"]
