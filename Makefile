@@ -1,0 +1,75 @@
+# The verbs of the house; `make` alone lists them. Needs Python 3.10+ (another one: make PYTHON=…).
+
+PYTHON ?= python3
+BIN := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+VENV := .venv
+PEERS := .venv-peers
+RUN := $(VENV)/$(BIN)
+LABELS := cat,dog,horse,apple,banana,car,rocket,house,tree,star,heart,umbrella
+
+.PHONY: help demo install dev peers test check format docs bench clean
+
+help:
+	@echo "make demo    classify the pictures in examples/ with the built-in model"
+	@echo "make test    run the whole test suite, other implementations as oracles included"
+	@echo "make check   lint, format and type checks"
+	@echo "make format  repair what the linter and the formatter can"
+	@echo "make docs    write docs/command-line.md anew from the commands' --help"
+	@echo "make bench   measure beside openai/CLIP and transformers, into benchmarks/results/"
+	@echo "make dev     set up $(VENV) for development"
+	@echo "make peers   set up $(PEERS), where the other implementations live"
+	@echo "make clean   remove both and every cache"
+
+demo: $(VENV)/package.stamp
+	$(RUN)/snaplink classify examples/*.png --labels "$(LABELS)"
+
+test: $(VENV)/dev.stamp $(PEERS)/peers.stamp
+	$(RUN)/python -m pytest
+
+check: $(VENV)/dev.stamp
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+
+format: $(VENV)/dev.stamp
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+docs: $(VENV)/dev.stamp
+	$(RUN)/python scripts/make_command_line.py
+
+bench: $(VENV)/dev.stamp $(PEERS)/peers.stamp
+	$(RUN)/python benchmarks/run.py
+
+install: $(VENV)/package.stamp
+dev: $(VENV)/dev.stamp
+peers: $(PEERS)/peers.stamp
+
+# Each stamp says that what it depends on is installed: a second run costs nothing, and an
+# interrupted one starts that step again.
+
+$(VENV)/package.stamp: pyproject.toml constraints.txt
+	$(PYTHON) scripts/check_python.py
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --constraint constraints.txt --editable .
+	touch $@
+
+# --group wants pip 25.1, and Python 3.10 to 3.13 come with older ones.
+$(VENV)/dev.stamp: $(VENV)/package.stamp
+	$(RUN)/python -m pip install --upgrade "pip>=25.1"
+	$(RUN)/python -m pip install --constraint constraints.txt --group dev
+	touch $@
+
+# Without the dependencies that they name: those would bring another torch.
+$(PEERS)/peers.stamp: tests/oracles/requirements.txt constraints.txt
+	$(PYTHON) scripts/check_python.py
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/$(BIN)/python -m pip install --constraint constraints.txt \
+		--requirement tests/oracles/requirements.txt
+	$(PEERS)/$(BIN)/python -m pip install --constraint constraints.txt --no-deps \
+		torchvision clip-anytorch open_clip_torch
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find src tests benchmarks scripts -name __pycache__ -prune -exec rm -rf {} +
