@@ -1,0 +1,52 @@
+"""One downloader at a time, over threads, processes and, where the file system can, machines."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
+
+__all__ = ["LOCK_SUFFIX", "only_one"]
+
+LOCK_SUFFIX = ".lock"
+
+_SILENT_WAIT = 2.0
+_NO_LOCKS_HERE = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def only_one(target: Path) -> Iterator[None]:
+    """Hold the right to download `target`; waits for another holder, and says so after a moment.
+
+    The system's lock goes with its holder, however that ends. Where a file system has none, a
+    lock file that names its holder takes its place, and is broken once that process is gone.
+    """
+    path = target.with_name(target.name + LOCK_SUFFIX)
+    # Whoever may write to the directory may also take the lock: shared caches need that.
+    mode = 0o600 | (target.parent.stat().st_mode & 0o666)
+    lock: BaseFileLock = FileLock(path, mode=mode)
+    try:
+        _acquire(lock, target)
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS_HERE:
+            raise
+        lock = SoftFileLock(path)
+        _acquire(lock, target)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _acquire(lock: BaseFileLock, target: Path) -> None:
+    try:
+        lock.acquire(timeout=_SILENT_WAIT)
+    except Timeout:
+        _log.warning("waiting for another download of %s (lock %s)", target.name, lock.lock_file)
+        lock.acquire()
