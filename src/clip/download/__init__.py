@@ -18,13 +18,22 @@ from pathlib import Path
 from clip import receipts
 from clip.errors import DownloadError, OfflineError
 
-from .lock import only_one
-from .partial import BROKEN_SUFFIX, Partial
+from .lock import Busy, only_one
+from .partial import BROKEN_SUFFIX, PARTIAL_SUFFIX, Partial, note_path
 from .redact import redact
 from .sources import Source, Unusable, sources_of
 from .transfer import Progress, Retry, fill
 
-__all__ = ["Progress", "Retry", "fetch"]
+__all__ = [
+    "BROKEN_SUFFIX",
+    "PARTIAL_SUFFIX",
+    "Busy",
+    "Progress",
+    "Retry",
+    "fetch",
+    "note_path",
+    "only_one",
+]
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -130,8 +139,7 @@ def _fetch_once(
         with Partial(wanted.target, wanted.sha256) as partial:
             _fill_from_any(wanted, sources, partial, retry, progress)
             partial.finish()
-        with wanted.target.open("rb") as file:
-            receipts.write(file, wanted.target, wanted.sha256)
+            receipts.write(partial.file, wanted.target, wanted.sha256)
 
 
 def _set_aside(target: Path) -> None:

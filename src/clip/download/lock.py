@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
-__all__ = ["LOCK_SUFFIX", "only_one"]
+__all__ = ["LOCK_SUFFIX", "Busy", "only_one"]
 
 LOCK_SUFFIX = ".lock"
 
@@ -19,11 +19,15 @@ _NO_LOCKS_HERE = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 _log = logging.getLogger(__name__)
 
+Busy = Timeout
+"""Somebody else holds the lock."""
+
 
 @contextmanager
-def only_one(target: Path) -> Iterator[None]:
-    """Hold the right to download `target`; waits for another holder, and says so after a moment.
+def only_one(target: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the right to write `target`.
 
+    Waits for another holder, and says so after a moment; without `wait`, raises `Busy` at once.
     The system's lock goes with its holder, however that ends. Where a file system has none, a
     lock file that names its holder takes its place, and is broken once that process is gone.
     """
@@ -32,21 +36,24 @@ def only_one(target: Path) -> Iterator[None]:
     mode = 0o600 | (target.parent.stat().st_mode & 0o666)
     lock: BaseFileLock = FileLock(path, mode=mode)
     try:
-        _acquire(lock, target)
+        _acquire(lock, target, wait)
     except (OSError, NotImplementedError) as error:
+        # (Busy is an OSError without a number.)
         if isinstance(error, OSError) and error.errno not in _NO_LOCKS_HERE:
             raise
         lock = SoftFileLock(path)
-        _acquire(lock, target)
+        _acquire(lock, target, wait)
     try:
         yield
     finally:
         lock.release()
 
 
-def _acquire(lock: BaseFileLock, target: Path) -> None:
+def _acquire(lock: BaseFileLock, target: Path, wait: bool) -> None:
     try:
-        lock.acquire(timeout=_SILENT_WAIT)
+        lock.acquire(timeout=_SILENT_WAIT if wait else 0)
     except Timeout:
+        if not wait:
+            raise
         _log.warning("waiting for another download of %s (lock %s)", target.name, lock.lock_file)
         lock.acquire()

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-__all__ = ["BROKEN_SUFFIX", "PARTIAL_SUFFIX", "Partial"]
+__all__ = ["BROKEN_SUFFIX", "PARTIAL_SUFFIX", "Partial", "note_path"]
 
 PARTIAL_SUFFIX = ".partial"
 BROKEN_SUFFIX = ".broken"
@@ -29,17 +29,22 @@ class Partial:
     Args:
         target: the final path; the partial file lies beside it.
         sha256: the hash that the whole file should have.
+
+    Attributes:
+        path: of the partial file.
+        file: the open file.
+        size: bytes that are here.
     """
 
     def __init__(self, target: Path, sha256: str) -> None:
-        self.target = target
+        self._target = target
         self.sha256 = sha256
         self.path = target.with_name(f"{target.name}.{sha256[:8]}{PARTIAL_SUFFIX}")
-        self._note = self.path.with_name(self.path.name + ".json")
-        self._file = _open_regular(self.path)
+        self._note = note_path(self.path)
+        self.file = _open_regular(self.path)
         self._digest = hashlib.sha256()
         self.size = 0
-        while piece := self._file.read(_PIECE):
+        while piece := self.file.read(_PIECE):
             self._digest.update(piece)
             self.size += len(piece)
 
@@ -52,7 +57,7 @@ class Partial:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        self.file.close()
         if not self.size:
             self._remove()
 
@@ -70,14 +75,14 @@ class Partial:
         self._note.write_text(json.dumps(note), encoding="utf-8")
 
     def append(self, piece: bytes) -> None:
-        self._file.write(piece)
+        self.file.write(piece)
         self._digest.update(piece)
         self.size += len(piece)
 
     def clear(self) -> None:
         """Forget everything that has arrived."""
-        self._file.seek(0)
-        self._file.truncate()
+        self.file.seek(0)
+        self.file.truncate()
         self._digest = hashlib.sha256()
         self.size = 0
 
@@ -89,19 +94,21 @@ class Partial:
 
     def finish(self) -> None:
         """Give the file its final name, once every byte is on the disk."""
-        os.fsync(self._file.fileno())
-        self._move_to(self.target)
+        os.fsync(self.file.fileno())
+        self._move_to(self._target)
 
     def set_aside(self) -> Path:
         """Move the wrong file out of the way, to the place returned, and begin an empty one."""
-        aside = self.target.with_name(self.target.name + BROKEN_SUFFIX)
+        aside = self._target.with_name(self._target.name + BROKEN_SUFFIX)
         self._move_to(aside)
-        self._file = _open_regular(self.path)
+        self.file.close()
+        self.file = _open_regular(self.path)
         self.clear()
         return aside
 
     def _move_to(self, path: Path) -> None:
-        self._file.close()
+        if os.name != "posix":
+            self.file.close()  # an open file cannot be renamed there
         self.path.replace(path)
         _sync_folder(path.parent)
         self._remove()
@@ -110,6 +117,11 @@ class Partial:
         for path in (self.path, self._note):
             with suppress(OSError):
                 path.unlink()
+
+
+def note_path(partial: Path) -> Path:
+    """Where the note of a partial file lies."""
+    return partial.with_name(partial.name + ".json")
 
 
 def _sync_folder(folder: Path) -> None:
