@@ -7,8 +7,10 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 __all__ = ["LOCK_SUFFIX", "Busy", "only_one"]
 
@@ -19,8 +21,9 @@ _NO_LOCKS_HERE = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 _log = logging.getLogger(__name__)
 
-Busy = Timeout
-"""Somebody else holds the lock."""
+
+class Busy(Exception):  # noqa: N818
+    """Somebody else holds the lock."""
 
 
 @contextmanager
@@ -31,6 +34,8 @@ def only_one(target: Path, *, wait: bool = True) -> Iterator[None]:
     The system's lock goes with its holder, however that ends. Where a file system has none, a
     lock file that names its holder takes its place, and is broken once that process is gone.
     """
+    from filelock import FileLock, SoftFileLock
+
     path = target.with_name(target.name + LOCK_SUFFIX)
     # Whoever may write to the directory may also take the lock: shared caches need that.
     mode = 0o600 | (target.parent.stat().st_mode & 0o666)
@@ -38,7 +43,6 @@ def only_one(target: Path, *, wait: bool = True) -> Iterator[None]:
     try:
         _acquire(lock, target, wait)
     except (OSError, NotImplementedError) as error:
-        # (Busy is an OSError without a number.)
         if isinstance(error, OSError) and error.errno not in _NO_LOCKS_HERE:
             raise
         lock = SoftFileLock(path)
@@ -50,10 +54,12 @@ def only_one(target: Path, *, wait: bool = True) -> Iterator[None]:
 
 
 def _acquire(lock: BaseFileLock, target: Path, wait: bool) -> None:
+    from filelock import Timeout
+
     try:
         lock.acquire(timeout=_SILENT_WAIT if wait else 0)
     except Timeout:
         if not wait:
-            raise
+            raise Busy from None
         _log.warning("waiting for another download of %s (lock %s)", target.name, lock.lock_file)
         lock.acquire()
