@@ -3,6 +3,7 @@
     ClipError (a RuntimeError, as openai/CLIP raises)
     ├── ModelNotFoundError     no official model, spelling, file or directory has this name
     ├── CheckpointError        a file that cannot be used as a CLIP checkpoint
+    │   └── WrongHashError     a named model's file whose bytes are not the published ones
     ├── DownloadError          a download that did not end with the right bytes
     │   └── OfflineError       the file is not cached and the network is switched off
     └── TextTooLongError       a text that does not fit the context length
@@ -21,6 +22,7 @@ __all__ = [
     "ModelNotFoundError",
     "OfflineError",
     "TextTooLongError",
+    "WrongHashError",
 ]
 
 
@@ -52,6 +54,10 @@ class CheckpointError(ClipError):
 
     def __reduce__(self) -> tuple[type[CheckpointError], tuple[str, str, str]]:
         return type(self), (self.path, self.problem, self.advice)
+
+
+class WrongHashError(CheckpointError):
+    """The file of a named model has not the published hash: damaged, or another file."""
 
 
 class DownloadError(ClipError):

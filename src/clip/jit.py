@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import torch
 
@@ -55,10 +56,11 @@ def scripted(model: CLIP) -> torch.jit.ScriptModule | None:
 
 def _trace(model: CLIP, image: torch.Tensor, text: torch.Tensor) -> torch.jit.ScriptModule:
     examples = {"forward": (image, text), "encode_image": (image,), "encode_text": (text,)}
+    trace: Any = torch.jit.trace_module
     with torch.no_grad(), warnings.catch_warnings():
         # torch.jit is deprecated, and tracing warns about every Python branch on a shape.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        module: torch.jit.ScriptModule = torch.jit.trace_module(model, examples, check_trace=False)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
+        module: torch.jit.ScriptModule = trace(model, examples, check_trace=False)
     return module

@@ -573,6 +573,52 @@ def furnish(model: CLIP, state_dict: Mapping[str, Tensor]) -> CLIP:
     return model.eval()
 
 
+def adapt(
+    model: CLIP,
+    *,
+    activation: str = "quick_gelu",
+    vision_heads: int | None = None,
+    text_heads: int | None = None,
+    vision_mlp_width: int | None = None,
+    text_mlp_width: int | None = None,
+    vision_eps: float = 1e-5,
+    text_eps: float = 1e-5,
+) -> None:
+    """Change what others' CLIP models do unlike OpenAI's and their weights do not say.
+
+    Args:
+        activation: "quick_gelu", or "gelu" for the exact one.
+        vision_heads, text_heads: attention heads of a tower; None leaves them.
+        vision_mlp_width, text_mlp_width: hidden width of the MLPs, for a `skeleton` only.
+        vision_eps, text_eps: epsilon of a tower's layer norms.
+    """
+    visual: Any = model.visual
+    if isinstance(visual, ModifiedResNet):
+        visual.attnpool.num_heads = vision_heads or visual.attnpool.num_heads
+    else:
+        _adapt_blocks(visual.transformer, activation, vision_heads, vision_mlp_width)
+    _adapt_blocks(model.transformer, activation, text_heads, text_mlp_width)
+    for name, module in model.named_modules():
+        if isinstance(module, nn.LayerNorm):
+            module.eps = vision_eps if name.startswith("visual.") else text_eps
+
+
+def _adapt_blocks(
+    transformer: Transformer, activation: str, heads: int | None, mlp_width: int | None
+) -> None:
+    width = transformer.width
+    for block in _blocks(transformer):
+        if activation == "gelu":
+            block.mlp.gelu = nn.GELU()
+        if heads:
+            block.attn.num_heads = heads
+            block.attn.head_dim = width // heads
+        if mlp_width:
+            with without_values():
+                block.mlp.c_fc = nn.Linear(width, mlp_width)
+                block.mlp.c_proj = nn.Linear(mlp_width, width)
+
+
 def _definitions() -> dict[str, object]:
     """All that a caller could replace to change what `CLIP(...)` builds."""
     return definitions(globals(), __all__) | {name: getattr(nn, name) for name in _TORCH_LAYERS}
