@@ -1,0 +1,107 @@
+"""Fresh processes, one after the other in turn, and what they report as tables and JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+WORKSHOP = ROOT / ".cache" / "benchmarks"
+RESULTS = Path(__file__).parent / "results"
+PEERS = ROOT / ".venv-peers" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+Measurement = dict[str, Any]
+
+
+def run(script: str, contender: str, *arguments: str) -> Measurement:
+    """Run a script of this folder in the contender's environment; it prints JSON last."""
+    python = sys.executable if contender == "snaplink" else str(PEERS)
+    command = [python, str(Path(__file__).with_name(script)), contender, *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=True)
+    measurement: Measurement = json.loads(done.stdout.splitlines()[-1])
+    return measurement
+
+
+def alternate(
+    script: str, cases: Mapping[str, Sequence[str]], rounds: int
+) -> dict[str, Measurement]:
+    """Medians over A B A B …: a machine that slows down slows all of them.
+
+    Args:
+        script: what to run, see `run`.
+        cases: a name for the table to the contender and its arguments.
+        rounds: how often each case runs.
+    """
+    seen: dict[str, list[Measurement]] = {name: [] for name in cases}
+    for turn in range(rounds):
+        for name, (contender, *arguments) in cases.items():
+            print(f"\r{turn + 1}/{rounds} {name:<40}", end="", file=sys.stderr, flush=True)
+            seen[name].append(run(script, contender, *arguments))
+    print("\r" + " " * 50 + "\r", end="", file=sys.stderr)
+    return {name: _medians(measurements) for name, measurements in seen.items()}
+
+
+def _medians(measurements: Sequence[Measurement]) -> Measurement:
+    return {key: median(each[key] for each in measurements) for key in measurements[0]}
+
+
+def publish(name: str, title: str, results: Mapping[str, Measurement]) -> None:
+    """Print the results as a table and keep them in results/NAME.json."""
+    columns = list(next(iter(results.values())))
+    rows = [
+        [case, *(f"{result[column]:.4g}" for column in columns)] for case, result in results.items()
+    ]
+    print(f"\n{title}\n")
+    print(table(["", *columns], rows))
+    RESULTS.mkdir(exist_ok=True)
+    kept = {"title": title, "machine": machine(), "results": results}
+    text = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
+    (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Markdown, with the columns under each other.
+
+    >>> print(table(["", "s"], [["a cat", "1"]]))
+    |       | s |
+    |-------|---|
+    | a cat | 1 |
+    """
+    lines = [head, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    ruler = ["-" * (width + 2) for width in widths]
+    padded = [
+        " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    ]
+    return "\n".join(
+        [f"| {padded[0]} |", f"|{'|'.join(ruler)}|", *(f"| {p} |" for p in padded[1:])]
+    )
+
+
+def machine() -> dict[str, str]:
+    """What the figures were taken on."""
+    return {
+        "date": date.today().isoformat(),
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    details = Path("/proc/cpuinfo")
+    if details.exists():
+        for line in details.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
