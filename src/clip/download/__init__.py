@@ -31,8 +31,10 @@ __all__ = [
     "Progress",
     "Retry",
     "fetch",
+    "is_offline",
     "note_path",
     "only_one",
+    "redact",
 ]
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -89,6 +91,11 @@ def fetch(
     return wanted.target
 
 
+def is_offline() -> bool:
+    """Whether CLIP_OFFLINE forbids to use the network."""
+    return os.environ.get("CLIP_OFFLINE", "").strip().lower() not in _NO
+
+
 @dataclass(frozen=True)
 class _Wanted:
     """The file that is asked for."""
@@ -112,7 +119,7 @@ class _Wanted:
 
 
 def _permitted(wanted: _Wanted, sources: list[Source]) -> list[Source]:
-    if os.environ.get("CLIP_OFFLINE", "").lower() in _NO:
+    if not is_offline():
         return sources
     sources = [source for source in sources if source.is_local]
     if not sources:
