@@ -67,7 +67,7 @@ class Architecture:
         True
         """
         read = _ShapeReader(shapes)
-        vit = "visual.proj" in shapes
+        vit = "visual.proj" in shapes or "visual.class_embedding" in shapes
         resolution, layers, vision_width, patch = _read_vit(read) if vit else _read_resnet(read)
         width = read("ln_final.weight", 1)[0]
         architecture = cls(
