@@ -82,9 +82,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         for line in lines
     ]
-    return "\n".join(
-        [f"| {padded[0]} |", f"|{'|'.join(ruler)}|", *(f"| {p} |" for p in padded[1:])]
-    )
+    head_row, *body = [f"| {line} |" for line in padded]
+    return "\n".join([head_row, f"|{'|'.join(ruler)}|", *body])
 
 
 def machine() -> dict[str, str]:

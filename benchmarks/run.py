@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from harness import WORKSHOP, alternate, publish, run
@@ -32,7 +31,7 @@ def bench_load(rounds: int) -> None:
     for result in results.values():
         result["x faster"] = seconds / result["seconds"]
     publish(
-        "load", "Load ViT-B/32 (354 MB archive, page cache warm) to float32 on the CPU", results
+        "load", "Load ViT-B/32 (a 354 MB archive, in the page cache) to float32 on CPU", results
     )
 
 
@@ -73,7 +72,7 @@ BENCHES: dict[str, Callable[[int], None]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description="Measure beside the peers, equal values first.")
     parser.add_argument("--only", choices=BENCHES, help="one of the benchmarks (default: all)")
     parser.add_argument("--rounds", type=int, default=7, help="runs of each case (default: 7)")
     arguments = parser.parse_args()
