@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any
 
 from ..architecture import Architecture, ArchitectureError
@@ -37,7 +38,7 @@ class Weights:
     meaning: Meaning
 
 
-def to_openai(tree: Mapping[Any, Any], config: ModelConfig | None, path: str) -> Weights:
+def to_openai(tree: Any, config: ModelConfig | None, path: str) -> Weights:
     """Find the CLIP model in a checkpoint and check that it is whole and nothing is left over.
 
     Args:
@@ -62,7 +63,8 @@ def to_openai(tree: Mapping[Any, Any], config: ModelConfig | None, path: str) ->
         raise CheckpointError(
             path, f"its weights are not those of a CLIP model: {error}"
         ) from error
-    meaning = Meaning() if config is None else meaning_of(config, architecture)
+    open_clip_s = layout == "open_clip" or PurePath(path).name.startswith("open_clip_")
+    meaning = meaning_of(config, architecture) if config else Meaning(doubtful=open_clip_s)
     meaning = replace(
         meaning,
         vision_mlp_width=_mlp_width("visual.transformer.", shapes),

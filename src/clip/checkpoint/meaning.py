@@ -38,6 +38,7 @@ class Meaning:
             resolution, then padded; "squash" both sides, the shape is lost.
         fill_color: of the padding, from 0 to 255.
         source: the file that says so, or "OpenAI's defaults".
+        doubtful: open_clip wrote the weights, but its config is not there.
     """
 
     activation: Activation | None = None
@@ -53,6 +54,7 @@ class Meaning:
     resize_mode: ResizeMode = "shortest"
     fill_color: int = 0
     source: str = "OpenAI's defaults"
+    doubtful: bool = False
 
     def settled(
         self,
@@ -79,6 +81,13 @@ class Meaning:
         activation = activation or self.activation
         vision_heads = self.vision_heads if vision_heads is None else vision_heads
         text_heads = self.text_heads if text_heads is None else text_heads
+        if self.doubtful and activation is None:
+            raise CheckpointError(
+                path,
+                "it was written by open_clip, whose models use GELU or QuickGELU, and no "
+                "open_clip_config.json beside it says which",
+                'Pass activation="gelu", or "quick_gelu" for models with quickgelu in their name.',
+            )
         vit = architecture.vision_patch_size is not None
         head_width = _HEAD_WIDTHS.get(architecture.vision_width) if vit else None
         if head_width and (activation is None or vision_heads is None):

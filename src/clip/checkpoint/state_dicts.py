@@ -57,7 +57,7 @@ class StateDict:
     entries: dict[str, Any]
 
 
-def find_state_dict(tree: Mapping[Any, Any], path: str) -> StateDict:
+def find_state_dict(tree: Any, path: str) -> StateDict:
     """The one dict in the tree that holds both towers of a CLIP model.
 
     Args:
@@ -104,7 +104,7 @@ def listed(names: Iterable[str], most: int = 5) -> str:
 def _flat_dicts(tree: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every dict in the tree with a tensor in it, and its place; one that is shared comes once."""
     seen: set[int] = set()
-    ahead: list[tuple[Any, tuple[Any, ...]]] = [(tree, ())]
+    ahead: list[tuple[Any, tuple[Any, ...]]] = [([tree], ())]
     while ahead:
         node, place = ahead.pop()
         if id(node) in seen or len(place) > _DEEPEST:
@@ -118,7 +118,7 @@ def _flat_dicts(tree: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         ]
         entries = {key: value for key, value in items if isinstance(key, str)}
         if any(isinstance(value, StoredTensor) for value in entries.values()):
-            yield "".join(f"[{key!r:.60}]" for key in place), entries
+            yield "".join(f"[{key!r:.60}]" for key in place[1:]), entries
 
 
 def _prefixes(key: re.Pattern[str], entries: Mapping[str, Any]) -> set[str]:
