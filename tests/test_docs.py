@@ -1,0 +1,81 @@
+"""The documentation is true: its Python runs, its commands work, its links lead somewhere.
+
+A block that cannot run here (it wants a GPU, the network or somebody's weights) says so in its
+fence: ```python not-run
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+FENCE = re.compile(r"^```(\w+) *(not-run)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"!?\[[^]]*\]\(([^)\s]+)\)")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The page's blocks of a language that are to be run."""
+    found = FENCE.findall(page.read_text(encoding="utf-8"))
+    return [body for name, not_run, body in found if name == language and not not_run]
+
+
+def having(language: str) -> list[object]:
+    return [pytest.param(page, id=page.name) for page in PAGES if blocks(page, language)]
+
+
+@pytest.fixture
+def in_a_workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with the examples and a photo.jpg, as the pages assume, and no other cache."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    (tmp_path / "photos").mkdir()
+    shutil.copy(next((ROOT / "examples").glob("*.png")), tmp_path / "photo.jpg")
+    shutil.copy(tmp_path / "photo.jpg", tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLIP_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("in_a_workshop")
+@pytest.mark.parametrize("page", having("python"))
+def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path):
+    script = Path("page.py")
+    script.write_text("\n".join(blocks(page, "python")), encoding="utf-8")
+    runpy.run_path(str(script), run_name="__main__")
+
+
+@pytest.mark.usefixtures("in_a_workshop")
+@pytest.mark.parametrize("page", having("console"))
+def test_the_commands_of_a_page_work(page: Path):
+    for block in blocks(page, "console"):
+        for line in block.splitlines():
+            if line.startswith("$ snaplink "):
+                command = line.removeprefix("$ snaplink ").partition(" > ")[0]
+                done = subprocess.run(
+                    [sys.executable, "-m", "snaplink", *shlex.split(command)],
+                    capture_output=True,
+                    encoding="utf-8",
+                    env={**os.environ, "PYTHONUTF8": "1"},
+                )
+                assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_of_a_page_lead_to_files(page: Path):
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        path = link.partition("#")[0]
+        if path and "://" not in path:
+            assert (page.parent / path).exists(), link
+
+
+def test_the_command_line_reference_is_what_the_commands_say():
+    script = runpy.run_path(str(ROOT / "scripts" / "make_command_line.py"))
+    assert script["PAGE"].read_text(encoding="utf-8") == script["page"](), "run `make docs`"
