@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+
 from snaplink.cli import snaplink
 
 PAGE = Path(__file__).parents[1] / "docs" / "command-line.md"
