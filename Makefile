@@ -5,7 +5,7 @@ BIN := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 VENV := .venv
 PEERS := .venv-peers
 RUN := $(VENV)/$(BIN)
-LABELS := cat,dog,horse,apple,banana,car,rocket,house,tree,star,heart,umbrella
+LABELS := elephant,owl,cat,banana,strawberry,bicycle,sailboat,rocket,fire engine,rainbow,guitar,umbrella
 
 .PHONY: help demo install dev peers test check format docs bench clean
 
