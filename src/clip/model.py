@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # as all the world calls it
 from torch import Tensor, nn
 
+from . import kernels
 from .architecture import Architecture
 from .construction import definitions, same_definitions, without_values
 
@@ -253,6 +254,9 @@ class ResidualAttentionBlock(nn.Module):
         return self.attn(x, x, x, need_weights=False, attn_mask=mask)[0]
 
     def forward(self, x: Tensor) -> Tensor:
+        fast = kernels.residual_attention_block(self, x, _ORIGINALS)
+        if fast is not None:
+            return fast
         x = x + self.attention(self.ln_1(x))
         return x + self.mlp(self.ln_2(x))
 
@@ -283,6 +287,9 @@ class Transformer(nn.Module):
                 if device.type != "meta":
                     block.attn_mask = moved.setdefault(id(mask), mask.to(device))
         return self
+
+
+_ORIGINALS = kernels.Originals(ResidualAttentionBlock, LayerNorm, QuickGELU, Transformer)
 
 
 def _blocks(transformer: Transformer) -> Iterable[Any]:
@@ -464,7 +471,8 @@ class CLIP(nn.Module):
 
     def encode_text(self, text: Tensor) -> Tensor:
         """Token ids [N, L], int32 or int64, to features [N, E], not normalised."""
-        length = text.shape[-1]
+        length = kernels.visible_length(self, text, _ORIGINALS)
+        text = text[..., :length]
         x = self.token_embedding(text).type(self.dtype)  # [N, L, D]
         x = x + self.positional_embedding[:length].type(self.dtype)
 
