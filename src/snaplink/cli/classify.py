@@ -1,0 +1,148 @@
+"""`snaplink classify`: which of some labels fits each picture best."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+
+import click
+
+from snaplink.errors import PictureError
+
+from . import options
+from .exits import DONE, FAILED, say
+
+
+def _existing(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> object:
+    """Find a mistyped name before a model is loaded or even downloaded."""
+    for value in values:
+        matches = glob.iglob(value, recursive=True)  # noqa: PTH207  # the pattern may be absolute
+        if value != "-" and not Path(value).exists() and next(matches, None) is None:
+            raise click.UsageError(f"there is no file or folder {value!r}", ctx)
+    return values
+
+
+def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) -> list[str]:
+    """Labels between commas; quotes, as in CSV, hold a label that has a comma itself."""
+    try:
+        rows = csv.reader(io.StringIO(value or ""), skipinitialspace=True, strict=True)
+        return [label for row in rows for label in row]
+    except csv.Error as error:
+        raise click.UsageError(f"{value!r} is not a list of labels: {error}", ctx) from None
+
+
+@click.command(cls=options.Verb)
+@click.argument("pictures", nargs=-1, required=True, callback=_existing)
+@click.option("--labels", metavar="A,B,…", callback=_split, help="The labels to choose from.")
+@click.option(
+    "--labels-file",
+    type=click.File(encoding="utf-8-sig"),
+    metavar="FILE",
+    help="A text file with a label on each line (- for standard input).",
+)
+@options.model
+@options.device
+@click.option(
+    "--template",
+    "templates",
+    multiple=True,
+    metavar="TEXT",
+    help="The sentence that a label is put into, at {}. Give several, and they are averaged.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=5,
+    metavar="N",
+    show_default=True,
+    help="How many labels to show, the best first.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "jsonl", "csv"]),
+    default="text",
+    show_default=True,
+    help="csv and jsonl suit thousands of pictures: rows appear as they are found.",
+)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option("--upright", is_flag=True, help="Turn photographs as the camera noted (EXIF).")
+def classify(
+    pictures: tuple[str, ...],
+    labels: list[str],
+    labels_file: Iterable[str] | None,
+    model: str,
+    device: str | None,
+    templates: tuple[str, ...],
+    top: int,
+    form: str,
+    upright: bool,
+) -> int:
+    """Say which of the labels fits each picture best.
+
+    PICTURES are files, folders (with the folders inside them), patterns such as "*.png", or - for
+    a list of these on standard input, one a line.
+
+    \b
+    snaplink classify photo.jpg --labels cat,dog,"red apple"
+    snaplink classify photos/ --labels-file names.txt --top 1 --format csv > found.csv
+    """
+    from snaplink.images import find
+    from snaplink.zero_shot import ZeroShotClassifier
+
+    from .predictions import WRITERS
+    from .terminal import counted
+
+    labels += [line.strip() for line in labels_file or () if line.strip()]
+    if not labels:
+        raise click.UsageError("give the labels to choose from, such as --labels cat,dog")
+    classifier = ZeroShotClassifier(
+        model, labels, templates or None, device=device, upright=upright
+    )
+    skipped = _Skipped()
+    found = find(_named(pictures), skipped)
+    first = list(islice(found, 4))
+    predictions = classifier.stream(chain(first, found), skipped)
+    WRITERS[form](counted(predictions, "pictures"), top)
+    if model == "tiny" and any(map(_is_photograph, first)):
+        say(_TINY_NOTE)
+    return FAILED if skipped.count else DONE
+
+
+_TINY_NOTE = (
+    "tiny, the built-in model, knows drawings and icons but no photographs. "
+    "For these choose another, such as --model ViT-B/32 (see snaplink models)."
+)
+
+
+class _Skipped:
+    """Reports each picture that cannot be used, and counts them."""
+
+    count = 0
+
+    def __call__(self, error: PictureError) -> None:
+        self.count += 1
+        say(f"skipped {error}")
+
+
+def _named(sources: Iterable[str]) -> Iterator[str]:
+    """The sources, with those on standard input in the place of -."""
+    for source in sources:
+        if source == "-":
+            yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+        else:
+            yield source
+
+
+def _is_photograph(path: Path) -> bool:
+    from snaplink.images import decode, looks_like_photograph
+
+    try:
+        return looks_like_photograph(decode(path))
+    except PictureError:
+        return False

@@ -1,0 +1,34 @@
+"""What several verbs share: the check before they run, and options that mean the same."""
+
+from __future__ import annotations
+
+import click
+
+from snaplink import own_clip
+
+__all__ = ["Verb", "as_json", "device", "model"]
+
+
+class Verb(click.Command):
+    """A verb that uses `clip`, and so first makes sure that it is our own."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        own_clip.check()
+        return super().invoke(ctx)
+
+
+model = click.option(
+    "--model",
+    default="tiny",
+    metavar="NAME",
+    help="A name that `snaplink models` lists, or a checkpoint file or directory. Without it: "
+    "tiny, which is built in, knows drawings and icons, and knows nothing of photographs.",
+)
+
+device = click.option(
+    "--device",
+    metavar="DEVICE",
+    help="Where the model runs: cpu, cuda, mps and the like. Without it: cuda if there is any.",
+)
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for other programs.")

@@ -1,0 +1,66 @@
+"""How results look on a terminal: colours and bars there, plain text elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["bar", "console", "counted", "printable"]
+
+Item = TypeVar("Item")
+
+_STEERING = ("Cc", "Cs", "Zl", "Zp")  # controls, undecodable bytes, line and paragraph separators
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that prints text as it is: no markup, no emoji names, no guessed highlights.
+
+    Honours NO_COLOR, and has no colour where its stream is no terminal.
+    """
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def bar(share: float, width: int) -> str:
+    """A bar that fills this share of the width, to an eighth of a cell, padded with spaces.
+
+    >>> bar(0.5, 3)
+    '█▌ '
+    """
+    full, rest = divmod(round(share * width * 8), 8)
+    return ("█" * full + _EIGHTHS[rest]).ljust(width)[:width]
+
+
+def printable(text: str) -> str:
+    r"""The text with control characters made visible, so that no file name steers a terminal.
+
+    >>> print(printable("cat\x1b[2J.png"))
+    cat\x1b[2J.png
+    """
+    return "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char) in _STEERING else char
+        for char in text
+    )
+
+
+def counted(items: Iterable[Item], noun: str) -> Iterator[Item]:
+    """Pass the items on, and count them where someone watches but does not see the results."""
+    if sys.stdout.isatty() or not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,} " + noun), TimeElapsedColumn())
+    page = console(stderr=True)
+    with Progress(*columns, console=page, transient=True, redirect_stdout=False) as progress:
+        task = progress.add_task(noun, total=None)
+        for item in items:
+            yield item
+            progress.advance(task)

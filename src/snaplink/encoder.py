@@ -1,0 +1,159 @@
+"""The only room that runs a model: pictures and texts in, features out."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar, cast
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # as all the world calls it
+from PIL import Image
+from torch import Tensor
+
+import clip
+
+from .errors import ArgumentError
+
+__all__ = ["ClipEncoder", "Encoder", "load_encoder"]
+
+Batch = TypeVar("Batch", Tensor, list[str])
+
+
+class Encoder(ABC):
+    """What turns pictures and texts into features of one space.
+
+    Attributes:
+        name: what the model was loaded by.
+        dim: width of the features.
+        resolution: side of the square pictures that the model sees, in pixels.
+        logit_scale: what cosines are multiplied by before a softmax; 100 for OpenAI's models.
+        batch_size: how many pictures or texts run at once.
+    """
+
+    name: str
+    dim: int
+    resolution: int
+    logit_scale: float
+    batch_size: int
+
+    @abstractmethod
+    def pixels(self, picture: Image.Image) -> Tensor:
+        """The model's view of a picture, float32 ``[3, resolution, resolution]``. Thread-safe."""
+
+    @abstractmethod
+    def _pictures(self, pixels: Tensor) -> Tensor:
+        """At most `batch_size` pictures' features, raw."""
+
+    @abstractmethod
+    def _texts(self, texts: list[str]) -> Tensor:
+        """At most `batch_size` texts' features, raw."""
+
+    def encode_pixels(self, pixels: Tensor, *, normalize: bool = False) -> Tensor:
+        """Encode what `pixels` gave.
+
+        Args:
+            pixels: ``[n, 3, resolution, resolution]``, on any device.
+            normalize: scale every feature to length 1.
+
+        Returns:
+            float32 ``[n, dim]`` on the CPU, without gradient.
+        """
+        return self._batches(self._pictures, torch.split(pixels, self.batch_size), normalize)
+
+    def encode_pictures(
+        self, pictures: Iterable[Image.Image], *, normalize: bool = False
+    ) -> Tensor:
+        """Encode PIL pictures of any mode and size: float32 ``[n, dim]`` on the CPU."""
+        pixels = [self.pixels(picture) for picture in pictures]
+        return self.encode_pixels(
+            torch.stack(pixels) if pixels else torch.empty(0, 3, self.resolution, self.resolution),
+            normalize=normalize,
+        )
+
+    def encode_texts(self, texts: Sequence[str], *, normalize: bool = False) -> Tensor:
+        """Encode texts: float32 ``[n, dim]`` on the CPU.
+
+        Raises:
+            clip.errors.TextTooLongError: a text has more tokens than the model reads.
+        """
+        size = self.batch_size
+        batches = [list(texts[start : start + size]) for start in range(0, len(texts), size)]
+        return self._batches(self._texts, batches, normalize)
+
+    def _batches(
+        self,
+        encode: Callable[[Batch], Tensor],
+        batches: Iterable[Batch],
+        normalize: bool,
+    ) -> Tensor:
+        with torch.no_grad():
+            parts = [encode(batch).float().cpu() for batch in batches if len(batch)]
+        features = torch.cat(parts) if parts else torch.empty(0, self.dim)
+        return F.normalize(features, dim=-1) if normalize else features
+
+
+class ClipEncoder(Encoder):
+    """What `clip.load` gives, as an `Encoder`.
+
+    Args:
+        model: a CLIP model in eval mode, on the device where it is to run.
+        preprocess: its transform, a PIL picture to a tensor ``[3, resolution, resolution]``.
+        name: what to call it.
+        batch_size: how many pictures or texts run at once.
+    """
+
+    def __init__(
+        self,
+        model: clip.model.CLIP,
+        preprocess: Callable[[Image.Image], Tensor],
+        name: str = "",
+        batch_size: int = 32,
+    ) -> None:
+        self.model = model
+        self.preprocess = preprocess
+        self.name = name
+        self.batch_size = batch_size
+        self.dim = model.visual.output_dim
+        self.resolution = model.visual.input_resolution
+        self.logit_scale = model.logit_scale.detach().float().exp().item()
+
+    def pixels(self, picture: Image.Image) -> Tensor:
+        return self.preprocess(picture)
+
+    def _pictures(self, pixels: Tensor) -> Tensor:
+        return self.model.encode_image(pixels.to(self.model.logit_scale.device))
+
+    def _texts(self, texts: list[str]) -> Tensor:
+        tokens = clip.tokenize(texts, context_length=self.model.context_length)
+        return self.model.encode_text(tokens.to(self.model.logit_scale.device))
+
+
+def load_encoder(
+    model: str | os.PathLike[str] = "tiny", device: str | torch.device | None = None
+) -> ClipEncoder:
+    """Load a model by the names and paths that `clip.load` knows.
+
+    Args:
+        model: an official name, ``"tiny"`` (the built-in one), a checkpoint file or directory.
+        device: as torch names it; by default CUDA where there is any, else the CPU.
+
+    Raises:
+        ArgumentError: there is no such device.
+        clip.errors.ClipError: see `clip.load`.
+    """
+    network, preprocess = clip.load(model, device=_available(device))
+    return ClipEncoder(cast(clip.model.CLIP, network), preprocess, name=os.fspath(model))
+
+
+def _available(device: str | torch.device | None) -> torch.device:
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ArgumentError(f"the device {str(device)!r} cannot be used: {reason}") from None
+    return chosen

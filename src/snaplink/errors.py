@@ -1,0 +1,45 @@
+"""Every error that `snaplink` raises on purpose, beside those of `clip.errors`.
+
+    SnaplinkError (a RuntimeError)
+    ├── ArgumentError          what was asked for cannot be done: labels, templates, device, paths
+    ├── PictureError           one picture that cannot be used; the others can
+    └── ForeignClipError       the installed `clip` is not snaplink's
+
+A message says what is wrong, where, and what to do next.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ArgumentError", "ForeignClipError", "PictureError", "SnaplinkError"]
+
+
+class SnaplinkError(RuntimeError):
+    """The root of the tree: catch it to catch them all."""
+
+
+class ArgumentError(SnaplinkError, ValueError):
+    """What was asked for cannot be done, whatever the pictures are."""
+
+
+class PictureError(SnaplinkError):
+    """A picture that cannot be used.
+
+    Args:
+        picture: the path, or a few words for a picture that has none.
+        problem: what is wrong with it, as a phrase without a full stop.
+
+    >>> print(PictureError("cat.png", "an empty file"))
+    cat.png: an empty file
+    """
+
+    def __init__(self, picture: str, problem: str) -> None:
+        self.picture = picture
+        self.problem = problem
+        super().__init__(f"{picture}: {problem}")
+
+    def __reduce__(self) -> tuple[type[PictureError], tuple[str, str]]:
+        return type(self), (self.picture, self.problem)
+
+
+class ForeignClipError(SnaplinkError):
+    """Another distribution wrote its files over, or before, those of our package `clip`."""

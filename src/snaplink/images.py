@@ -1,0 +1,233 @@
+"""Pictures: find them, decode them safely, several at once. Runs no model."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from itertools import pairwise
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from .errors import PictureError
+
+__all__ = [
+    "EXTENSIONS",
+    "MAX_PIXELS",
+    "OnBad",
+    "decode",
+    "find",
+    "looks_like_photograph",
+    "prepared",
+    "raise_error",
+]
+
+Item = TypeVar("Item")
+Prepared = TypeVar("Prepared")
+
+OnBad = Callable[[PictureError], object]
+"""Called with each picture that cannot be used; may raise."""
+
+MAX_PIXELS = 178_956_970
+"""A larger picture is taken for a decompression bomb; the limit at which Pillow itself refuses."""
+
+# Formats that Pillow decodes by itself: EPS, for one, would start another program.
+_FORMATS = {
+    "JPEG": ".jpg .jpeg .jpe .jfif",
+    "MPO": ".mpo",
+    "PNG": ".png .apng",
+    "WEBP": ".webp",
+    "GIF": ".gif",
+    "BMP": ".bmp .dib",
+    "TIFF": ".tif .tiff",
+    "AVIF": ".avif .avifs",
+    "JPEG2000": ".jp2 .j2k .jpx",
+    "PPM": ".ppm .pgm .pbm .pnm",
+    "TGA": ".tga",
+    "ICO": ".ico",
+    "QOI": ".qoi",
+}
+
+EXTENSIONS = frozenset(" ".join(_FORMATS.values()).split())
+"""Files with these endings (in any case) are a folder's pictures."""
+
+_MAX_RATIO = 250  # scaling the short side up to the model's would make the long one enormous
+_LARGE = 32_000_000
+_one_large_picture = threading.Lock()
+
+
+def raise_error(error: PictureError) -> NoReturn:
+    """The `OnBad` that stops at the first bad picture."""
+    raise error
+
+
+def find(sources: Iterable[str | os.PathLike[str]], on_bad: OnBad = raise_error) -> Iterator[Path]:
+    """Yield the paths of pictures, in order, while they are found.
+
+    Args:
+        sources: files, taken as they are; folders, searched with the folders inside them for
+            files that end as pictures do, sorted, without hidden ones and without following
+            links to folders; patterns such as ``photos/**/*.png``, for shells that leave them
+            alone. A name that exists is never a pattern.
+        on_bad: called with an error for a folder or pattern in which nothing was found.
+
+    >>> list(find(["cat.png", "dog.png"]))[0].name
+    'cat.png'
+    """
+    for given in sources:
+        source = os.fspath(given)
+        if os.path.isdir(source):  # noqa: PTH112  # a Path would not take a NUL in 3.10
+            found, what = _walk(source), "no picture in this folder"
+        elif glob.has_magic(source) and not os.path.lexists(source):
+            matches = sorted(glob.glob(source, recursive=True))  # noqa: PTH207  # may be absolute
+            found, what = find(matches, on_bad), "matches nothing"
+        else:
+            found, what = iter([Path(source)]), ""
+        first = next(found, None)
+        if first is None:
+            on_bad(PictureError(source, what))
+        else:
+            yield first
+            yield from found
+
+
+def _walk(folder: str) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS:
+                yield Path(parent, name)
+
+
+def decode(path: str | os.PathLike[str], *, upright: bool = False) -> Image.Image:
+    """Read a picture file whole.
+
+    Args:
+        path: a regular file in one of the formats of `EXTENSIONS`, whatever its name ends in.
+        upright: turn the picture as its EXIF orientation says. The original CLIP does not, so
+            features change for the pictures that have one.
+
+    Returns:
+        The first frame, in the mode that it is stored in.
+
+    Raises:
+        PictureError: the file cannot be read, is no picture, is damaged or is larger than
+            `MAX_PIXELS`.
+    """
+    path = os.fspath(path)
+    try:
+        return _decode(path, upright)
+    except PictureError:
+        raise
+    except FileNotFoundError:
+        raise PictureError(path, "no such file") from None
+    except Image.DecompressionBombError:
+        problem = f"has over {MAX_PIXELS:,} pixels, as decompression bombs do"
+        raise PictureError(path, problem) from None
+    except MemoryError:
+        raise PictureError(path, "too little memory to decode it") from None
+    except Exception as error:  # damaged files make decoders raise nearly anything
+        problem = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise PictureError(path, f"cannot be decoded ({problem})") from error
+
+
+def _decode(path: str, upright: bool) -> Image.Image:
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise PictureError(path, "not a regular file")
+        if status.st_size == 0:
+            raise PictureError(path, "an empty file")
+        try:
+            picture = Image.open(file, formats=_readable_formats())
+        except UnidentifiedImageError:
+            file.seek(0)
+            problem = f"not a picture that can be read (it begins with {file.read(16)!r})"
+            raise PictureError(path, problem) from None
+        pixels = picture.width * picture.height
+        if pixels > MAX_PIXELS:
+            raise Image.DecompressionBombError
+        if max(picture.size) > _MAX_RATIO * min(picture.size):
+            raise PictureError(path, f"too narrow ({picture.width} x {picture.height} pixels)")
+        # Threads may hold many small pictures at once, but only one of the largest.
+        with _one_large_picture if pixels > _LARGE else nullcontext():
+            picture.load()
+            return ImageOps.exif_transpose(picture) if upright else picture
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a FIFO without waiting for its writer; a regular file as ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _readable_formats() -> list[str]:
+    """Those of our formats that the installed Pillow was built with."""
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
+
+
+def looks_like_photograph(picture: Image.Image) -> bool:
+    """Guess by the grain: in a drawing most pixels equal their neighbour, in a photograph few.
+
+    >>> looks_like_photograph(Image.new("RGB", (64, 64), "red"))
+    False
+    >>> looks_like_photograph(Image.effect_noise((64, 64), 50))
+    True
+    """
+    grey = picture.convert("L")
+    width, height = grey.size
+    pairs = equal = 0
+    for row in range(0, height, max(1, height // 32)):
+        line = grey.crop((0, row, width, row + 1)).tobytes()
+        pairs += width - 1
+        equal += sum(one == following for one, following in pairwise(line))
+    return equal < 0.4 * pairs
+
+
+def prepared(
+    items: Iterable[Item],
+    prepare: Callable[[Item], Prepared],
+    on_bad: OnBad = raise_error,
+    threads: int | None = None,
+) -> Iterator[tuple[Item, Prepared]]:
+    """Yield each item with what `prepare` makes of it, in order, computed ahead by threads.
+
+    Args:
+        items: read no further ahead than twice the number of threads.
+        prepare: called in a thread; may raise `PictureError`.
+        on_bad: called in the caller's thread with that error; the item is then left out.
+        threads: at once; by default one a core, at most 8.
+
+    >>> list(prepared([1, 2], lambda item: item * 10))
+    [(1, 10), (2, 20)]
+    """
+    threads = threads or min(8, os.cpu_count() or 1)
+    ahead: deque[tuple[Item, Future[Prepared]]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="pictures")
+    try:
+        for item in items:
+            ahead.append((item, pool.submit(prepare, item)))
+            if len(ahead) > 2 * threads:
+                yield from _finished(*ahead.popleft(), on_bad)
+        while ahead:
+            yield from _finished(*ahead.popleft(), on_bad)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _finished(
+    item: Item, future: Future[Prepared], on_bad: OnBad
+) -> Iterator[tuple[Item, Prepared]]:
+    try:
+        result = future.result()
+    except PictureError as error:
+        on_bad(error)
+    else:
+        yield item, result

@@ -1,0 +1,98 @@
+"""Prompts: class names x templates to one weight vector a class."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import torch.nn.functional as F  # noqa: N812  # as all the world calls it
+from torch import Tensor
+
+from .errors import ArgumentError
+
+__all__ = [
+    "DEFAULT_TEMPLATES",
+    "TINY_TEMPLATES",
+    "check_labels",
+    "check_templates",
+    "class_weights",
+    "fill",
+]
+
+DEFAULT_TEMPLATES = ("a photo of a {}.",)
+"""The prompt of section 3.1.4 of the paper, which serves labels of any kind."""
+
+TINY_TEMPLATES = ("a drawing of a {}", "an icon of a {}", "a photo of a {}")
+"""Those that the built-in model was trained with."""
+
+_PLACE = re.compile(r"\{c?\}")
+
+
+def fill(template: str, label: str) -> str:
+    """Put a label into a template, at ``{}`` (openai/CLIP's way) or ``{c}`` (CLIP_benchmark's).
+
+    >>> fill("a photo of a {}.", "cat")
+    'a photo of a cat.'
+    """
+    return _PLACE.sub(lambda _: label, template)
+
+
+def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """The labels, stripped of surrounding spaces.
+
+    Raises:
+        ArgumentError: fewer than two labels, an empty one, or one given twice (CLIP's tokenizer
+            knows no capitals).
+
+    >>> check_labels(["cat", " red apple"])
+    ('cat', 'red apple')
+    """
+    stripped = tuple(label.strip() for label in labels)
+    seen: set[str] = set()
+    for position, label in enumerate(stripped, 1):
+        if not label:
+            raise ArgumentError(f"label {position} of {len(stripped)} is empty")
+        if label.casefold() in seen:
+            raise ArgumentError(f"the label {label!r} is given twice (capitals do not count)")
+        seen.add(label.casefold())
+    if len(stripped) == 1:
+        raise ArgumentError(
+            f"{stripped[0]!r} is the only label, so every picture would get it: give at least two"
+        )
+    if not stripped:
+        raise ArgumentError("no labels: give at least two")
+    return stripped
+
+
+def check_templates(templates: Sequence[str]) -> tuple[str, ...]:
+    """The templates.
+
+    Raises:
+        ArgumentError: there are none, or one has no place for the label.
+    """
+    for template in templates:
+        if not _PLACE.search(template):
+            raise ArgumentError(f"the template {template!r} has no {{}} where the label goes")
+    if not templates:
+        raise ArgumentError("no templates: give at least one, such as 'a photo of a {}.'")
+    return tuple(templates)
+
+
+def class_weights(
+    labels: Sequence[str], templates: Sequence[str], encode: Callable[[list[str]], Tensor]
+) -> Tensor:
+    """One unit vector a label: the mean of its prompts' unit vectors, normalised again.
+
+    As openai/CLIP's notebook Prompt_Engineering_for_ImageNet does.
+
+    Args:
+        labels: class names.
+        templates: sentences with ``{}`` or ``{c}`` where the name goes.
+        encode: n texts to their features ``[n, dim]``, of any length.
+
+    Returns:
+        ``[len(labels), dim]``, of the features' dtype.
+    """
+    prompts = [fill(template, label) for label in labels for template in templates]
+    features = F.normalize(encode(prompts), dim=-1).view(len(labels), len(templates), -1)
+    return F.normalize(features.mean(1), dim=-1)  # [labels, dim]
