@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from ..architecture import Architecture
 from ..errors import CheckpointError
@@ -56,32 +56,24 @@ class Meaning:
     source: str = "OpenAI's defaults"
     doubtful: bool = False
 
-    def settled(
-        self,
-        architecture: Architecture,
-        path: str,
-        *,
-        activation: Activation | None = None,
-        vision_heads: int | None = None,
-        text_heads: int | None = None,
-    ) -> Meaning:
-        """The same with activation and heads decided: the caller's word, the config's, OpenAI's.
+    def settled(self, architecture: Architecture, path: str) -> Meaning:
+        """The same with activation and heads decided: as said, or else OpenAI's.
 
         OpenAI's are QuickGELU and a head for each 64 channels.
 
         Raises:
-            CheckpointError: nobody has said what OpenAI's models leave no doubt about, and the
-                sizes are those of a model that differs; or the heads do not divide the width.
+            CheckpointError: nobody has said it, and the weights are not like those of a model of
+                OpenAI's; or the heads do not divide the width.
+            ValueError: the activation is unknown.
 
         >>> vit = Architecture(512, 224, 12, 768, 32, 77, 49408, 512, 8, 12)
-        >>> meaning = Meaning().settled(vit, "ViT-B-32.pt", activation="gelu")
+        >>> meaning = Meaning(activation="gelu").settled(vit, "ViT-B-32.pt")
         >>> meaning.activation, meaning.vision_heads, meaning.text_heads
         ('gelu', 12, 8)
         """
-        activation = activation or self.activation
-        vision_heads = self.vision_heads if vision_heads is None else vision_heads
-        text_heads = self.text_heads if text_heads is None else text_heads
-        if self.doubtful and activation is None:
+        if self.activation not in (None, *get_args(Activation)):
+            raise ValueError(f"activation={self.activation!r} is not one of {get_args(Activation)}")
+        if self.doubtful and self.activation is None:
             raise CheckpointError(
                 path,
                 "it was written by open_clip, whose models use GELU or QuickGELU, and no "
@@ -90,15 +82,15 @@ class Meaning:
             )
         vit = architecture.vision_patch_size is not None
         head_width = _HEAD_WIDTHS.get(architecture.vision_width) if vit else None
-        if head_width and (activation is None or vision_heads is None):
+        if head_width and (self.activation is None or self.vision_heads is None):
             raise _ambiguous(path, architecture.vision_width, head_width)
 
         vision_channels = architecture.vision_width * (1 if vit else 32)
         return replace(
             self,
-            activation=activation or "quick_gelu",
-            vision_heads=_heads(path, "vision", vision_heads, vision_channels),
-            text_heads=_heads(path, "text", text_heads, architecture.transformer_width),
+            activation=self.activation or "quick_gelu",
+            vision_heads=_heads(path, "vision", self.vision_heads, vision_channels),
+            text_heads=_heads(path, "text", self.text_heads, architecture.transformer_width),
         )
 
 

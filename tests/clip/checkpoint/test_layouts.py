@@ -194,4 +194,4 @@ def test_open_clip_s_weights_without_its_config_are_doubtful(tree: Any, path: st
     meaning = to_openai(tree, None, path).meaning
     with pytest.raises(CheckpointError, match='Pass activation="gelu"'):
         meaning.settled(VIT, path)
-    assert meaning.settled(VIT, path, activation="gelu").activation == "gelu"
+    assert replace(meaning, activation="gelu").settled(VIT, path).activation == "gelu"
