@@ -24,8 +24,11 @@ Measurement = dict[str, Any]
 def run(script: str, contender: str, *arguments: str) -> Measurement:
     """Run a script of this folder in the contender's environment; it prints JSON last."""
     python = sys.executable if contender == "snaplink" else str(PEERS)
-    command = [python, str(Path(__file__).with_name(script)), contender, *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=True)
+    command = [python, "-W", "ignore", str(Path(__file__).with_name(script)), contender]
+    quiet = {**os.environ, "TQDM_DISABLE": "1"}
+    done = subprocess.run(
+        [*command, *arguments], stdout=subprocess.PIPE, encoding="utf-8", check=True, env=quiet
+    )
     measurement: Measurement = json.loads(done.stdout.splitlines()[-1])
     return measurement
 
