@@ -9,12 +9,13 @@ from pathlib import Path
 
 import torch
 from batches import Batch, Batches, Vocabulary
-from evaluate import validation
+from export import export
 from fetch import CACHE
 from model import Shape, TinyClip
 from muon import Muon
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+from validate import validation
 from words import concepts
 
 SEED = 17
@@ -124,6 +125,4 @@ if __name__ == "__main__":
     parser.add_argument("--decay", type=int, default=DECAY)
     parser.add_argument("--checkpoint", type=Path, default=CACHE / "checkpoint.pt")
     options = parser.parse_args()
-    from export import export
-
     export(*train(options.steps, options.decay, options.checkpoint))

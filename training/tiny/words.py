@@ -150,6 +150,11 @@ def concepts() -> tuple[Concept, ...]:
     return (*kept, *map(digit, range(10)))
 
 
+def can_be_asked(concept: Concept) -> bool:
+    """Whether the concept is one of the emoji that training shows."""
+    return concept.group != 10 and not concept.left_out
+
+
 def digit(value: int) -> Concept:
     word = DIGITS[value]
     return Concept(f"handwritten digit {value}", (f"digit {value}", f"number {word}"),
