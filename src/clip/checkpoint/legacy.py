@@ -68,7 +68,7 @@ def _place_storages(
                 f"its storage {storage.key:.80} has {count} elements, expected are {storage.total}"
             )
         nbytes = count * storage.dtype.itemsize
-        regions[storage.key] = (stream.position, nbytes)
+        regions[storage.key] = Region(stream.position, nbytes)
         stream.skip(nbytes)
     return regions
 

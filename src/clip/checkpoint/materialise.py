@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
+from .checksums import check_sum
 from .tensors import StoredTensor, span_of
 
 __all__ = ["Target", "materialise"]
@@ -77,16 +78,30 @@ class _Window:
             ).split(longest)
 
 
-def materialise(targets: list[Target]) -> None:
+def materialise(targets: list[Target], *, checksums: bool) -> None:
     """Fill every target from the file.
 
+    Args:
+        checksums: compare each storage with its checksum, where the file has one.
+
     Raises:
-        CheckpointError: the file cannot be read to its end.
+        CheckpointError: the file cannot be read to its end, or a checksum is wrong.
     """
     jobs = [partial(_fill, target, window) for target in targets for window in _parts(target)]
+    if checksums:
+        jobs += _checks(target.stored for target in targets)
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as threads:
         for done in [threads.submit(job) for job in jobs]:
             done.result()
+
+
+def _checks(tensors: Iterable[StoredTensor]) -> list[partial[None]]:
+    """One check for each storage, however many tensors share it."""
+    storages = {(id(tensor.source), tensor.offset): tensor for tensor in tensors}
+    return [
+        partial(check_sum, tensor.source, tensor.offset, tensor.nbytes, tensor.checksum)
+        for tensor in storages.values()
+    ]
 
 
 def _parts(target: Target) -> Iterator[_Window]:

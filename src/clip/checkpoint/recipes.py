@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 import torch
 
@@ -85,8 +85,17 @@ class Storage:
     numel: int
 
 
-Region = tuple[int, int]
-"""Where a storage lies in the file: its first byte and its length in bytes."""
+class Region(NamedTuple):
+    """Where a storage lies in the file.
+
+    Attributes:
+        offset, nbytes: its first byte and its length.
+        checksum: CRC-32 of these bytes, where the file has one.
+    """
+
+    offset: int
+    nbytes: int
+    checksum: int | None = None
 
 
 def read_storage(node: Persistent, source: FileSource) -> Storage:
@@ -178,16 +187,17 @@ class TensorRecipes:
             if named is None:
                 return Unreadable(f"a tensor of an unknown dtype{_named(arguments[6])}")
             dtype = named
-        offset, nbytes = self.locate(storage)
+        region = self.locate(storage)
         tensor = StoredTensor(
             self.source,
             dtype,
             shape,
             stride,
-            offset + storage.start * storage.dtype.itemsize,
-            min(nbytes, storage.numel * storage.dtype.itemsize),
+            region.offset + storage.start * storage.dtype.itemsize,
+            min(region.nbytes, storage.numel * storage.dtype.itemsize),
             first,
             self.big_endian,
+            region.checksum,
         )
         check_bounds(tensor)
         kind = _unreadable_kind(tensor, arguments[least:])

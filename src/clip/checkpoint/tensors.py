@@ -38,6 +38,7 @@ class StoredTensor:
         nbytes: length of that storage.
         storage_offset: first element of the tensor in its storage, in elements.
         big_endian: the order of the bytes within an element.
+        checksum: CRC-32 of the whole storage, where the file has one.
     """
 
     source: ByteSource
@@ -48,6 +49,7 @@ class StoredTensor:
     nbytes: int
     storage_offset: int = 0
     big_endian: bool = False
+    checksum: int | None = None
 
     @property
     def numel(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import CheckpointError
 from .budget import Budget
+from .checksums import check_sum
 from .contents import Contents
 from .recipes import Region, Storage, TensorRecipes
 from .source import FileSource
@@ -21,18 +22,19 @@ def read_torch_zip(source: FileSource, budget: Budget) -> Contents:
     """
     directory = ZipDirectory(source, budget)
     folder = _folder(directory)
-    directory.check(f"{folder}data.pkl")
     start, nbytes = directory.place(f"{folder}data.pkl")
+    check_sum(source, start, nbytes, directory.checksum(f"{folder}data.pkl"))
     pickled = load(Stream(source, start, start + nbytes), budget)
 
     def locate(storage: Storage) -> Region:
-        region = directory.place(f"{folder}data/{storage.key}")
-        if region[1] != storage.total * storage.dtype.itemsize:
+        name = f"{folder}data/{storage.key}"
+        start, nbytes = directory.place(name)
+        if nbytes != storage.total * storage.dtype.itemsize:
             raise source.damaged(
-                f"its record {folder}data/{storage.key:.80} has {region[1]} bytes, but "
+                f"its record {name:.80} has {nbytes} bytes, but "
                 f"{storage.total} elements of {storage.dtype} are expected"
             )
-        return region
+        return Region(start, nbytes, directory.checksum(name))
 
     recipes = TensorRecipes(source, locate, big_endian=_is_big_endian(directory, folder))
     script = f"{folder}constants.pkl" in directory.records

@@ -87,14 +87,9 @@ class Stream:
     def take(self, nbytes: int) -> bytes:
         """The next `nbytes` bytes, of which there may be at most a window full."""
         self._require(nbytes)
-        at = self.position - self._window_start
-        if at + nbytes > len(self._window):
-            self._window_start, at = self.position, 0
-            self._window = self.source.read(
-                self.position, min(max(_WINDOW, nbytes), self._end - self.position)
-            )
+        letters = self._ahead(nbytes)
         self.position += nbytes
-        return self._window[at : at + nbytes]
+        return letters
 
     def skip(self, nbytes: int) -> None:
         self._require(nbytes)
@@ -103,18 +98,26 @@ class Stream:
 
     def line(self) -> str:
         """The text up to the next line feed."""
-        letters = bytearray()
-        while (letter := self.take(1)) != b"\n":
-            letters += letter
-            if len(letters) > _LONGEST_NAME:
-                raise self.source.damaged("a name in its pickle does not end")
+        letters, end, _ = self._ahead(_LONGEST_NAME).partition(b"\n")
+        if not end:
+            raise self.source.damaged("a name in its pickle does not end")
+        self.position += len(letters) + 1
         return self.text(letters)
 
-    def text(self, letters: bytes | bytearray) -> str:
+    def text(self, letters: bytes) -> str:
         try:
             return letters.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError as error:
             raise self.source.damaged("a text in its pickle is not UTF-8") from error
+
+    def _ahead(self, nbytes: int) -> bytes:
+        """The next `nbytes` bytes, or as many as there are, without passing them."""
+        at = self.position - self._window_start
+        if at + nbytes > len(self._window):
+            self._window_start, at = self.position, 0
+            length = min(max(_WINDOW, nbytes), self._end - self.position)
+            self._window = self.source.read(self.position, length)
+        return self._window[at : at + nbytes]
 
     def _require(self, nbytes: int) -> None:
         if self.position + nbytes > self._end:
@@ -298,13 +301,13 @@ _Action = Callable[[_Machine], object]
 _INSTRUCTIONS: dict[int, tuple[int, _Action]] = {
     code[0]: (cost, action)
     for code, cost, action in (
-        (b"\x80", 16, _Machine.require_protocol),
-        (b"\x95", 16, lambda m: m.stream.take(8)),
-        (b"N", 16, lambda m: m.push(None)),
-        (b"\x88", 16, lambda m: m.push(True)),
-        (b"\x89", 16, lambda m: m.push(False)),
+        (b"\x80", 32, _Machine.require_protocol),
+        (b"\x95", 32, lambda m: m.stream.take(8)),
+        (b"N", 32, lambda m: m.push(None)),
+        (b"\x88", 32, lambda m: m.push(True)),
+        (b"\x89", 32, lambda m: m.push(False)),
         (b"J", 48, lambda m: m.push(m.number("<i"))),
-        (b"K", 16, lambda m: m.push(m.number("<B"))),
+        (b"K", 32, lambda m: m.push(m.number("<B"))),
         (b"M", 48, lambda m: m.push(m.number("<H"))),
         (b"\x8a", 48, lambda m: m.integer("<B")),
         (b"\x8b", 48, lambda m: m.integer("<i")),
@@ -319,9 +322,9 @@ _INSTRUCTIONS: dict[int, tuple[int, _Action]] = {
         (b"\x8e", 96, lambda m: m.push(m.payload("<Q"))),
         (b"\x96", 96, lambda m: m.push(m.payload("<Q"))),
         (b"(", 112, _Machine.mark),
-        (b"0", 16, _Machine.pop),
-        (b"1", 16, _Machine.pop_mark),
-        (b")", 16, lambda m: m.push(())),
+        (b"0", 32, _Machine.pop),
+        (b"1", 32, _Machine.pop_mark),
+        (b")", 32, lambda m: m.push(())),
         (b"\x85", 80, lambda m: m.tuple(1)),
         (b"\x86", 80, lambda m: m.tuple(2)),
         (b"\x87", 80, lambda m: m.tuple(3)),
@@ -338,14 +341,14 @@ _INSTRUCTIONS: dict[int, tuple[int, _Action]] = {
         (b"q", 128, lambda m: m.remember(m.number("<B"))),
         (b"r", 128, lambda m: m.remember(m.number("<I"))),
         (b"\x94", 128, lambda m: m.remember(len(m.memo))),
-        (b"h", 16, lambda m: m.recall(m.number("<B"))),
-        (b"j", 16, lambda m: m.recall(m.number("<I"))),
+        (b"h", 32, lambda m: m.recall(m.number("<B"))),
+        (b"j", 32, lambda m: m.recall(m.number("<I"))),
         (b"c", 320, _Machine.name_global),
         (b"\x93", 200, _Machine.name_global_from_stack),
         (b"R", 320, _Machine.call),
         (b"\x81", 320, _Machine.call),
         (b"\x92", 400, _Machine.call_with_keywords),
-        (b"b", 16, _Machine.build),
+        (b"b", 32, _Machine.build),
         (b"Q", 160, _Machine.refer),
     )
 }
