@@ -1,0 +1,271 @@
+"""The fast route gives the plain blocks' values, and is taken only where nobody can tell."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import nn
+
+from clip import kernels
+from clip import model as towers
+from clip.model import CLIP
+
+pytestmark = pytest.mark.skipif(
+    not kernels._USABLE, reason="switched off by CLIP_PLAIN, or this torch has no oneDNN linears"
+)
+
+
+@pytest.fixture
+def model() -> CLIP:
+    torch.manual_seed(0)
+    return CLIP(64, 32, 2, 128, 8, 20, 300, 64, 1, 3).eval()
+
+
+@pytest.fixture
+def image() -> torch.Tensor:
+    return torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def text() -> torch.Tensor:
+    """Rows of different lengths, zeros after the highest id."""
+    ids = torch.zeros(4, 20, dtype=torch.int32)
+    for row, length in enumerate((3, 9, 5, 2)):
+        ids[row, :length] = torch.arange(10, 10 + length)
+        ids[row, length - 1] = 299
+    return ids
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The shapes of the inputs of the blocks that went the fast way."""
+    shapes: list[tuple[int, ...]] = []
+    block = kernels._block
+
+    def spy(module: nn.Module, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        shapes.append(tuple(x.shape))
+        return block(module, x, mask)
+
+    monkeypatch.setattr(kernels, "_block", spy)
+    return shapes
+
+
+def plainly(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr(kernels, "_USABLE", False)
+        return function(x)
+
+
+def assert_close(one: torch.Tensor, other: torch.Tensor) -> None:
+    torch.testing.assert_close(one, other, rtol=0, atol=1e-5 * other.abs().max().item())
+
+
+@pytest.mark.parametrize("activation", ["quick_gelu", "gelu"])
+def test_values_are_the_plain_ones(
+    model: CLIP, image: torch.Tensor, text: torch.Tensor, activation: str, taken: list[object]
+) -> None:
+    towers.adapt(model, activation=activation)
+    with torch.no_grad():
+        assert_close(model.encode_image(image), plainly(model.encode_image, image))
+        assert_close(model.encode_text(text), plainly(model.encode_text, text))
+    assert len(taken) == 5
+
+
+def test_a_block_takes_and_gives_length_batch_width(model: CLIP) -> None:
+    x = torch.randn(7, 2, 64)
+    block = model.transformer.resblocks[0]
+    with torch.no_grad():
+        assert_close(block(x), plainly(block, x))
+
+
+def test_texts_are_cut_behind_the_last_end(
+    model: CLIP, text: torch.Tensor, taken: list[tuple[int, ...]]
+) -> None:
+    with torch.no_grad():
+        model.encode_text(text)
+    assert {shape[0] for shape in taken} == {9}
+
+
+def test_a_token_with_a_higher_id_than_the_end_is_where_the_text_is_read(
+    model: CLIP, text: torch.Tensor
+) -> None:
+    """Textual inversion adds ids behind the vocabulary: the original reads the features there."""
+    model.token_embedding = nn.Embedding(400, 64)
+    text[0, 12] = 399
+    with torch.no_grad():
+        assert_close(model.encode_text(text), plainly(model.encode_text, text))
+
+
+def test_changed_weights_are_seen_at_once(model: CLIP, image: torch.Tensor) -> None:
+    with torch.no_grad():
+        before = model.encode_image(image)
+        model.visual.transformer.resblocks[0].mlp.c_fc.weight.data.mul_(2)
+        after = model.encode_image(image)
+        assert not torch.equal(before, after)
+        assert_close(after, plainly(model.encode_image, image))
+
+
+def test_threads_can_share_a_model(model: CLIP, text: torch.Tensor) -> None:
+    expected = plainly(model.encode_text, text)
+    found: list[torch.Tensor] = []
+
+    def encode() -> None:
+        with torch.no_grad():
+            found.extend(model.encode_text(text) for _ in range(20))
+
+    threads = [threading.Thread(target=encode) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 80
+    for features in found:
+        assert_close(features, expected)
+
+
+def hook(model: CLIP) -> None:
+    model.transformer.resblocks[1].mlp.c_fc.register_forward_hook(lambda *_: None)
+
+
+def pre_hook(model: CLIP) -> None:
+    model.transformer.resblocks[0].ln_2.register_forward_pre_hook(lambda *_: None)
+
+
+def replaced_attention(model: CLIP) -> None:
+    block = model.transformer.resblocks[2]
+    block.attention = lambda x: torch.zeros_like(x)
+
+
+def replaced_module(model: CLIP) -> None:
+    model.transformer.resblocks[1].attn.out_proj = nn.Linear(64, 64)
+
+
+def subclass(model: CLIP) -> None:
+    class Attention(nn.MultiheadAttention):
+        pass
+
+    model.transformer.resblocks[0].attn.__class__ = Attention
+
+
+def parametrised(model: CLIP) -> None:
+    nn.utils.parametrizations.weight_norm(model.transformer.resblocks[0].mlp.c_proj)
+
+
+def own_forward(model: CLIP) -> None:
+    model.transformer.resblocks[0].mlp.forward = lambda x: x * 0
+
+
+def no_mask(model: CLIP) -> None:
+    model.transformer.resblocks[1].attn_mask = None
+
+
+def added_to_the_block(model: CLIP) -> None:
+    model.transformer.resblocks[1].mlp.add_module("adapter", nn.ReLU())
+
+
+def hook_on_the_stack(model: CLIP) -> None:
+    model.transformer.register_forward_hook(lambda module, args, x: x + 1)
+
+
+CHANGES = [
+    *(hook, pre_hook, replaced_attention, replaced_module, subclass, parametrised, own_forward),
+    *(no_mask, added_to_the_block, hook_on_the_stack),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_steps_aside_for_a_changed_block_and_never_cuts(
+    model: CLIP,
+    text: torch.Tensor,
+    taken: list[tuple[int, ...]],
+    change: Callable[[CLIP], None],
+) -> None:
+    change(model)
+    with torch.no_grad():
+        assert_close(model.encode_text(text), plainly(model.encode_text, text))
+    assert all(shape[0] == 20 for shape in taken)
+    assert len(taken) == (2 if change not in (no_mask, hook_on_the_stack) else 3)
+
+
+def test_steps_aside_for_replaced_functions(
+    model: CLIP, text: torch.Tensor, taken: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(F, "multi_head_attention_forward", F.multi_head_attention_forward)
+    with torch.no_grad():
+        model.encode_text(text)
+    assert len(taken) == 3, "the same function again is no change"
+    original = F.multi_head_attention_forward
+    monkeypatch.setattr(F, "multi_head_attention_forward", lambda *a, **k: original(*a, **k))
+    with torch.no_grad():
+        model.encode_text(text)
+    assert len(taken) == 3
+
+
+@pytest.fixture
+def global_hook() -> Iterator[None]:
+    handle = nn.modules.module.register_module_forward_hook(lambda *_: None)
+    yield
+    handle.remove()
+
+
+@pytest.mark.usefixtures("global_hook")
+def test_steps_aside_for_a_global_hook(
+    model: CLIP, image: torch.Tensor, taken: list[object]
+) -> None:
+    with torch.no_grad():
+        model.encode_image(image)
+    assert taken == []
+
+
+CONTEXTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
+    "gradients": nullcontext,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "device mode": lambda: torch.device("cpu"),
+    "forward differentiation": torch.autograd.forward_ad.dual_level,
+}
+
+
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_steps_aside_in_special_contexts(
+    model: CLIP, image: torch.Tensor, taken: list[object], name: str
+) -> None:
+    with torch.set_grad_enabled(name == "gradients"), CONTEXTS[name]():
+        model.encode_image(image)
+    assert taken == []
+
+
+def test_steps_aside_for_other_dtypes_and_tensor_subclasses(
+    model: CLIP, image: torch.Tensor, taken: list[object]
+) -> None:
+    class Tagged(torch.Tensor):
+        pass
+
+    with torch.no_grad():
+        model.encode_image(image.as_subclass(Tagged))
+        model.double().encode_image(image)
+    assert taken == []
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_vmap_gets_the_plain_blocks(model: CLIP, image: torch.Tensor, taken: list[object]) -> None:
+    with torch.no_grad():
+        rows = torch.func.vmap(lambda x: model.encode_image(x[None])[0])(image)
+        assert taken == []
+        assert_close(rows, model.encode_image(image))
+
+
+def test_an_operator_that_refuses_leaves_the_plain_path(
+    model: CLIP, image: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> torch.Tensor:
+        raise RuntimeError("not on this processor")
+
+    expected = plainly(model.encode_image, image)
+    monkeypatch.setattr(kernels, "_linear", refuse)
+    with torch.no_grad():
+        assert torch.equal(model.encode_image(image), expected)
