@@ -7,7 +7,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from statistics import median
@@ -50,6 +51,18 @@ def alternate(
             seen[name].append(run(script, contender, *arguments))
     print("\r" + " " * 50 + "\r", end="", file=sys.stderr)
     return {name: _medians(measurements) for name, measurements in seen.items()}
+
+
+@contextmanager
+def serving(file: Path) -> Iterator[str]:
+    """The port of a server, in a process of its own, that has the file at every address."""
+    command = [sys.executable, str(Path(__file__).with_name("file_server.py")), str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as server:
+        try:
+            assert server.stdout is not None
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
 
 
 def _medians(measurements: Sequence[Measurement]) -> Measurement:

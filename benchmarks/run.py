@@ -1,6 +1,6 @@
 """`make bench`: load time, peak memory, import time and encoding speed beside the peers.
 
-    python benchmarks/run.py [--only load|import|encode] [--rounds N]
+    python benchmarks/run.py [--only load|import|encode|download] [--rounds N]
 
 Each figure is a median over fresh processes that take turns; equal values are asserted first.
 """
@@ -11,7 +11,8 @@ import argparse
 from collections.abc import Callable
 
 import numpy as np
-from harness import WORKSHOP, alternate, publish, run
+from contenders import ARCHIVE
+from harness import WORKSHOP, alternate, publish, run, serving
 
 CONTENDERS = ["snaplink", "openai/CLIP", "transformers"]
 FOLDER = str(WORKSHOP)
@@ -46,6 +47,16 @@ def bench_encode(rounds: int) -> None:
     publish("encode", "Encode with ViT-B/32, float32: 16 pictures, 64 captions at once", results)
 
 
+def bench_download(rounds: int) -> None:
+    with serving(WORKSHOP / ARCHIVE) as port:
+        cases = {
+            "snaplink, SHA-256 included": ("snaplink", port, FOLDER),
+            "huggingface_hub": ("huggingface_hub", port, FOLDER),
+        }
+        results = alternate("download_once.py", cases, rounds)
+    publish("download", "Download 354 MB from a server on the same machine", results)
+
+
 def assert_equal_features() -> None:
     """Every way to load gives the same features as openai/CLIP, to float32's rounding."""
     expected = _features("openai/CLIP", "path")
@@ -68,6 +79,7 @@ BENCHES: dict[str, Callable[[int], None]] = {
     "load": bench_load,
     "import": bench_import,
     "encode": bench_encode,
+    "download": bench_download,
 }
 
 
