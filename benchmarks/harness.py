@@ -71,16 +71,32 @@ def _medians(measurements: Sequence[Measurement]) -> Measurement:
 
 def publish(name: str, title: str, results: Mapping[str, Measurement]) -> None:
     """Print the results as a table and keep them in results/NAME.json."""
-    columns = list(next(iter(results.values())))
-    rows = [
-        [case, *(f"{result[column]:.4g}" for column in columns)] for case, result in results.items()
-    ]
-    print(f"\n{title}\n")
-    print(table(["", *columns], rows))
+    print(f"\n{title}\n\n{rendered(results)}")
     RESULTS.mkdir(exist_ok=True)
     kept = {"title": title, "machine": machine(), "results": results}
     text = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
     (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")
+
+
+def rendered(results: Mapping[str, Measurement]) -> str:
+    """A row for each case, a column for each quantity, to three digits.
+
+    >>> print(rendered({"cat": {"s": 0.12345}, "dog": {"s": 1234.5}}))
+    |     | s     |
+    |-----|-------|
+    | cat | 0.123 |
+    | dog | 1234  |
+    """
+    columns = list(next(iter(results.values())))
+    rows = [
+        [case, *(_three_digits(result[column]) for column in columns)]
+        for case, result in results.items()
+    ]
+    return table(["", *columns], rows)
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}".rstrip(".")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

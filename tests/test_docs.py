@@ -6,6 +6,7 @@ fence: ```python not-run
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
@@ -79,3 +80,13 @@ def test_links_of_a_page_lead_to_files(page: Path):
 def test_the_command_line_reference_is_what_the_commands_say():
     script = runpy.run_path(str(ROOT / "scripts" / "make_command_line.py"))
     assert script["PAGE"].read_text(encoding="utf-8") == script["page"](), "run `make docs`"
+
+
+def test_the_figures_of_the_performance_page_are_those_that_were_measured():
+    rendered = runpy.run_path(str(ROOT / "benchmarks" / "harness.py"))["rendered"]
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    results = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+    assert results
+    for path in results:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        assert rendered(kept["results"]) in page, f"{path.name} is newer than the page"
