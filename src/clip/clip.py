@@ -219,10 +219,13 @@ def _build(
         )
         model = towers.furnish(model, weights)
     else:
-        model = build_model(opened.read())
+        weights = opened.read()
+        model = build_model(weights)
         towers.adapt(model, **_chosen(meaning, _TOWERS))
         if dtype == torch.float32:
             model.float()
+            if not opened.rounds_to_half:
+                model.load_state_dict(weights)  # `build_model` has rounded them
     return _Loaded(model.to(device), meaning, opened.rounds_to_half)
 
 
