@@ -210,7 +210,7 @@ class SimpleTokenizer:
         """Merge a token, written in the characters of `byte_encoder`, as far as the ranks go.
 
         >>> SimpleTokenizer().bpe("unphotogenic")
-        'un photo genic</w>'
+        'un photogenic</w>'
         """
         cached = self.cache.get(token)
         if cached is not None:
@@ -227,10 +227,10 @@ class SimpleTokenizer:
         ranks = self.bpe_ranks
         word: Sequence[str] = (*token[:-1], token[-1] + "</w>")
         while len(word) > 1:
-            pair = min(get_pairs(word), key=lambda pair: ranks.get(pair, float("inf")))
-            if pair not in ranks:
+            known = [pair for pair in get_pairs(word) if pair in ranks]
+            if not known:
                 break
-            word = _join(word, pair)
+            word = _join(word, min(known, key=ranks.__getitem__))
         return " ".join(word)
 
     def encode(self, text: str) -> list[int]:
