@@ -93,14 +93,18 @@ def test_the_command_answers_without_torch():
 @pytest.mark.parametrize(
     ("package", "names"),
     [
-        ("clip", {"available_models", "load", "tokenize"}),
-        ("snaplink", set()),
+        ("clip", "available_models load tokenize"),
+        (
+            "snaplink",
+            "ArgumentError Encoder ForeignClipError PictureError Prediction Score SnaplinkError "
+            "ZeroShotClassifier load_encoder",
+        ),
     ],
 )
-def test_the_public_doors_show_exactly_this(package: str, names: set[str]):
+def test_the_public_doors_show_exactly_this(package: str, names: str):
     module = importlib.import_module(package)
-    assert set(module.__all__) == names
-    assert all(hasattr(module, name) for name in names)
+    assert sorted(module.__all__) == names.split()
+    assert all(hasattr(module, name) for name in names.split())
 
 
 @pytest.mark.parametrize("module", ["clip", "model", "simple_tokenizer"])
