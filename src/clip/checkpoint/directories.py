@@ -10,9 +10,10 @@ from typing import Any
 from ..errors import CheckpointError
 from .config_values import Values, read_json
 from .configs import ModelConfig
+from .own_config import own_values
 from .state_dicts import listed
 
-__all__ = ["ModelDirectory", "config_beside", "join_shards", "read_directory"]
+__all__ = ["ModelDirectory", "config_of", "join_shards", "read_directory"]
 
 _OPEN_CLIP_CONFIG = "open_clip_config.json"
 _TRANSFORMERS_CONFIG = "config.json"
@@ -112,13 +113,21 @@ def join_shards(directory: ModelDirectory, trees: Sequence[Any]) -> Any:
     return joined
 
 
-def config_beside(file: Path) -> ModelConfig | None:
+def config_of(file: Path | None, metadata: Mapping[str, str], path: str) -> ModelConfig | None:
     """The config that belongs to a single file of weights, if there is one.
 
-    Only a file that the config's own library would take from the directory belongs to it: other
-    checkpoints that happen to lie there keep OpenAI's meaning.
+    Our own in the file's metadata goes first. A config beside the file belongs to it only if its
+    library would take such a file from the directory: other checkpoints that happen to lie there
+    keep OpenAI's meaning.
+
+    Args:
+        file: where the weights are, if they have a place among other files.
+        metadata: of the file.
+        path: of the file, for errors.
     """
-    if file.name not in (*_OPEN_CLIP_WEIGHTS, *_TRANSFORMERS_WEIGHTS):
+    if (own := own_values(metadata, path)) is not None:
+        return ModelConfig("clip", own, Values({}, path))
+    if file is None or file.name not in (*_OPEN_CLIP_WEIGHTS, *_TRANSFORMERS_WEIGHTS):
         return None
     return _config(file.parent, prefer_open_clip=file.name in _OPEN_CLIP_ONLY)
 

@@ -12,8 +12,9 @@ from ..errors import CheckpointError
 from .configs import ModelConfig, meaning_of
 from .meaning import Meaning
 from .state_dicts import find_state_dict, listed
-from .tensors import StoredTensor
+from .tensors import StoredTensor, Unreadable
 from .transformers_names import TRANSPOSED, openai_names, transformers_names
+from .unpickle import described
 
 __all__ = ["Entry", "Weights", "shape_of", "to_openai"]
 
@@ -156,7 +157,12 @@ def _adapt(layout: str, tensors: dict[str, Entry]) -> None:
 
 def _weight(name: str, value: Any, path: str) -> StoredTensor:
     if not isinstance(value, StoredTensor):
-        raise CheckpointError(path, f"{name} is {value!s:.100}, not a dense tensor")
+        kind = value if isinstance(value, Unreadable) else described(value)
+        raise CheckpointError(
+            path,
+            f"{name} is {kind}, not a dense tensor",
+            "Save the model's state dict with plain tensors for all weights.",
+        )
     if not (value.dtype.is_floating_point or name.endswith("num_batches_tracked")):
         raise CheckpointError(
             path,

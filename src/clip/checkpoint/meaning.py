@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 from ..architecture import Architecture
 from ..errors import CheckpointError
 
-__all__ = ["OPENAI_MEAN", "OPENAI_STD", "Activation", "Interpolation", "Meaning", "ResizeMode"]
+__all__ = [
+    "ACTIVATIONS",
+    "INTERPOLATIONS",
+    "OPENAI_MEAN",
+    "OPENAI_STD",
+    "RESIZE_MODES",
+    "Activation",
+    "Interpolation",
+    "Meaning",
+    "ResizeMode",
+]
 
 Activation = Literal["quick_gelu", "gelu"]
 Interpolation = Literal["bicubic", "bilinear"]
 ResizeMode = Literal["shortest", "longest", "squash"]
+
+# By their names, as configs write them.
+ACTIVATIONS: dict[object, Activation] = {"quick_gelu": "quick_gelu", "gelu": "gelu"}
+INTERPOLATIONS: dict[object, Interpolation] = {"bicubic": "bicubic", "bilinear": "bilinear"}
+RESIZE_MODES: dict[object, ResizeMode] = {
+    "shortest": "shortest",
+    "longest": "longest",
+    "squash": "squash",
+}
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -71,8 +90,8 @@ class Meaning:
         >>> meaning.activation, meaning.vision_heads, meaning.text_heads
         ('gelu', 12, 8)
         """
-        if self.activation not in (None, *get_args(Activation)):
-            raise ValueError(f"activation={self.activation!r} is not one of {get_args(Activation)}")
+        if self.activation not in (None, *ACTIVATIONS):
+            raise ValueError(f"activation={self.activation!r} is not one of {[*ACTIVATIONS]}")
         if self.doubtful and self.activation is None:
             raise CheckpointError(
                 path,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..architecture import Architecture
 from .config_values import Values
-from .meaning import Interpolation, Meaning, ResizeMode
+from .meaning import INTERPOLATIONS, RESIZE_MODES, Meaning
 
 __all__ = ["open_clip_meaning"]
 
@@ -24,12 +24,8 @@ _TEXT = _TOWER.union(
     ("hf_model_pretrained", "hf_proj_type", "hf_pooler_type"),
 )
 _IMAGES = frozenset(("size", "mode", "mean", "std", "interpolation", "resize_mode", "fill_color"))
-_INTERPOLATIONS: dict[object, Interpolation] = {
-    "bicubic": "bicubic",
-    "bilinear": "bilinear",
-    "random": "bicubic",  # at random in training only
-}
-_RESIZE_MODES: dict[object, ResizeMode] = {mode: mode for mode in ("shortest", "longest", "squash")}
+_INTERPOLATIONS = {**INTERPOLATIONS, "random": INTERPOLATIONS["bicubic"]}
+"""At random means in training only."""
 
 
 def open_clip_meaning(model: Values, images: Values, architecture: Architecture) -> Meaning:
@@ -50,7 +46,7 @@ def open_clip_meaning(model: Values, images: Values, architecture: Architecture)
         mean=images.channels("mean", Meaning.mean, -10.0),
         std=images.channels("std", Meaning.std, 1e-3),
         interpolation=images.choice("interpolation", _INTERPOLATIONS, "bicubic"),
-        resize_mode=images.choice("resize_mode", _RESIZE_MODES, "shortest"),
+        resize_mode=images.choice("resize_mode", RESIZE_MODES, "shortest"),
         fill_color=images.between("fill_color", 0, 255, 0),
         source=model.file,
     )

@@ -18,14 +18,14 @@ from .bounds import check_weights
 from .budget import Budget
 from .configs import ModelConfig
 from .contents import Contents
-from .directories import config_beside, join_shards, read_directory
+from .directories import config_of, join_shards, read_directory
 from .formats import read_contents
 from .layouts import Entry, shape_of, to_openai
 from .materialise import Target, materialise
 from .meaning import Meaning
 from .source import FileSource
 from .tensors import StoredTensor
-from .unpickle import Call, Global
+from .unpickle import described
 
 __all__ = ["Checkpoint", "open"]
 
@@ -135,7 +135,8 @@ def open(path: str | os.PathLike[str] | BinaryIO) -> Checkpoint:
                 return _open_directory(Path(path), files)
             source = files.enter_context(FileSource(path))
             contents = read_contents(source, Budget(source.path, source.size))
-            config = config_beside(Path(source.path)) if source.is_path else None
+            place = Path(source.path) if source.is_path else None
+            config = config_of(place, contents.metadata, source.path)
             return _checkpoint(source.path, contents, config, files)
         except MemoryError as error:
             raise CheckpointError(
@@ -157,9 +158,10 @@ def _checkpoint(
 ) -> Checkpoint:
     tree = contents.tree
     if not isinstance(tree, (dict, list)):
+        held = "one tensor" if isinstance(tree, StoredTensor) else described(tree)
         raise CheckpointError(
             path,
-            f"there is no state dict in it: it holds {_described(tree)}",
+            f"there is no state dict in it: it holds {held}",
             "Save the model's state dict: torch.save(model.state_dict(), path).",
         )
     weights = to_openai(tree, config, path)
@@ -174,12 +176,6 @@ def _checkpoint(
         contents.rounds_to_half,
         files.pop_all(),
     )
-
-
-def _described(value: object) -> str:
-    if isinstance(value, (Call, Global)):
-        return f"{value}, which is code and never run"
-    return "one tensor" if isinstance(value, StoredTensor) else f"a {type(value).__name__}"
 
 
 def _uninitialised(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:

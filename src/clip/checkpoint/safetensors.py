@@ -52,18 +52,19 @@ def read_safetensors(source: FileSource, budget: Budget) -> Contents:
     # Each value of the JSON text costs some 100 bytes as an object, and ends at one of these.
     budget.spend(4 * length + 128 * sum(text.count(mark) for mark in (b",", b"[", b"{", b":")))
     header = _parse(text, source)
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise source.damaged("its metadata are no texts")
     start = 8 + length
     places = []
     tree: dict[str, StoredTensor | Unreadable] = {}
     for name, entry in header.items():
-        if name == "__metadata__":
-            continue
         budget.spend(1024)
         begin, end = _place(source, name, entry, start)
         places.append((begin, end, name))
         tree[name] = _tensor(source, name, entry, begin, end - begin)
     _check_cover(source, sorted(places), start)
-    return Contents("safetensors", tree)
+    return Contents("safetensors", tree, metadata)
 
 
 def _parse(text: bytes, source: FileSource) -> dict[str, Any]:

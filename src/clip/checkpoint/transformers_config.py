@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..architecture import Architecture
 from .config_values import Values
-from .meaning import Activation, Interpolation, Meaning
+from .meaning import ACTIVATIONS, Interpolation, Meaning
 
 __all__ = ["transformers_meaning"]
 
@@ -14,7 +14,6 @@ _TEXT_HEADS, _VISION_HEADS = 8, 12
 _END_OF_TEXT = 49407
 _BEFORE_4_31 = 2
 """The end token in configs written before transformers 4.31: it means OpenAI's rule."""
-_ACTIVATIONS: dict[object, Activation] = {"quick_gelu": "quick_gelu", "gelu": "gelu"}
 _INTERPOLATIONS: dict[object, Interpolation] = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 _PROCESSORS = (
     *("CLIPImageProcessor", "CLIPImageProcessorFast", "CLIPImageProcessorPil"),
@@ -29,8 +28,8 @@ def transformers_meaning(model: Values, images: Values, architecture: Architectu
     _check_sizes(model, text, vision, architecture)
     if text.raw("eos_token_id") != _BEFORE_4_31:
         text.end_token("eos_token_id", _END_OF_TEXT, architecture.vocab_size)
-    activation = vision.choice("hidden_act", _ACTIVATIONS, "quick_gelu")
-    if text.choice("hidden_act", _ACTIVATIONS, "quick_gelu") != activation:
+    activation = vision.choice("hidden_act", ACTIVATIONS, "quick_gelu")
+    if text.choice("hidden_act", ACTIVATIONS, "quick_gelu") != activation:
         raise text.refusal("hidden_act", f"the picture tower has {activation}")
     _check_steps(images, architecture.image_resolution)
     return Meaning(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from .budget import Budget
 from .source import FileSource
 
-__all__ = ["Blob", "Call", "Global", "Pairs", "Persistent", "Stream", "load"]
+__all__ = ["Blob", "Call", "Global", "Pairs", "Persistent", "Stream", "described", "load"]
 
 _WINDOW = 1 << 16
 _LONGEST_VALUE = 1 << 16
@@ -72,6 +72,13 @@ class Blob:
     """A string, bytes or integer too long to be a name or a number: passed over."""
 
     nbytes: int
+
+
+def described(value: object) -> str:
+    """What a value is, for messages; never its contents, which a file can make of any length."""
+    if isinstance(value, (Global, Call)):
+        return f"{str(value)[:200]}, which is code and never run"
+    return "nothing" if value is None else f"a value of type {type(value).__name__}"
 
 
 class Stream:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clip.checkpoint.directories import config_beside, join_shards, read_directory
+from clip.checkpoint.directories import config_of, join_shards, read_directory
 from clip.errors import CheckpointError
 
 OPEN_CLIP = {"model_cfg": {"embed_dim": 512}, "preprocess_cfg": {"mean": [0.5, 0.5, 0.5]}}
@@ -171,7 +171,7 @@ def test_a_config_belongs_to_files_that_its_library_would_load(tmp_path: Path) -
             "open_clip_model.safetensors",
             "a.pt",
         )
-        for config in [config_beside(tmp_path / name)]
+        for config in [config_of(tmp_path / name, {}, name)]
     }
     assert libraries == {
         "model.safetensors": "transformers",
@@ -182,4 +182,4 @@ def test_a_config_belongs_to_files_that_its_library_would_load(tmp_path: Path) -
 
 
 def test_without_a_config_beside_it_a_file_has_none(tmp_path: Path) -> None:
-    assert config_beside(tmp_path / "model.safetensors") is None
+    assert config_of(tmp_path / "model.safetensors", {}, "") is None

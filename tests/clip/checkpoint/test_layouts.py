@@ -159,7 +159,7 @@ K_BIAS = f"{LAYER}self_attn.k_proj.bias"
         (transformers(VIT) | {K_BIAS: stored((63,))}, "do not fit together"),
         (transformers(VIT) | {K_BIAS: stored(())}, "do not fit together"),
         (transformers(VIT) | {K_BIAS: stored((64,), torch.float32)}, "do not fit together"),
-        (openai(VIT) | {"ln_final.bias": None}, "ln_final.bias is None, not a dense tensor"),
+        (openai(VIT) | {"ln_final.bias": None}, "ln_final.bias is nothing, not a dense tensor"),
         (
             openai(VIT) | {"ln_final.bias": stored((64,), torch.int8)},
             "ln_final.bias has the type int8",
