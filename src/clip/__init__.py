@@ -6,7 +6,9 @@
 torch.Size([2, 77])
 """
 
-from . import clip, model, simple_tokenizer
+from . import clip as clip
+from . import model as model
+from . import simple_tokenizer as simple_tokenizer
 from .clip import available_models, load, tokenize
 
 __all__ = ["available_models", "load", "tokenize"]

@@ -207,26 +207,47 @@ def _build(
 ) -> _Loaded:
     """A model in eval mode on its device, from an open checkpoint."""
     meaning = replace(opened.meaning, **overrides).settled(opened.architecture, opened.path)
-    if dtype is None:
-        dtype = torch.float32 if device.type == "cpu" else torch.float16
     if build_model is towers.build_model and towers.is_original():
-        model = towers.skeleton(opened.architecture)
-        towers.adapt(model, **_chosen(meaning, _TOWERS))
-        halves = towers.half_precision_keys(model)
-        weights = opened.read(
-            lambda name, stored: _dtype_of(stored, dtype if name in halves else torch.float32),
-            through_half=halves if opened.rounds_to_half else (),
-        )
-        model = towers.furnish(model, weights)
+        if dtype is None:
+            dtype = torch.float32 if device.type == "cpu" else torch.float16
+        model = _furnished(opened, meaning, dtype)
     else:
-        weights = opened.read()
-        model = build_model(weights)
-        towers.adapt(model, **_chosen(meaning, _TOWERS))
-        if dtype == torch.float32:
-            model.float()
-            if not opened.rounds_to_half:
-                model.load_state_dict(weights)  # `build_model` has rounded them
+        model = _built_by_callers_code(opened, meaning, device)
+        if dtype is not None:
+            model.to(dtype)
     return _Loaded(model.to(device), meaning, opened.rounds_to_half)
+
+
+def _furnished(opened: Checkpoint, meaning: Meaning, dtype: torch.dtype) -> CLIP:
+    """Read the weights straight into the memory and the dtypes that the model keeps."""
+    model = towers.skeleton(opened.architecture)
+    towers.adapt(model, **_chosen(meaning, _TOWERS))
+    large = towers.half_precision_keys(model)
+
+    def dtype_of(name: str, stored: torch.dtype) -> torch.dtype:
+        if not stored.is_floating_point:  # BatchNorm's counters
+            return stored
+        return dtype if name in large else torch.float32
+
+    weights = opened.read(dtype_of, through_half=large if opened.rounds_to_half else ())
+    return towers.furnish(model, weights)
+
+
+def _built_by_callers_code(opened: Checkpoint, meaning: Meaning, device: torch.device) -> CLIP:
+    """The original's way, for callers who replaced a class or a function that it goes through."""
+    weights = opened.read()
+    sizes = opened.architecture
+    if opened.rounds_to_half:  # archives hold these too, and older copies of build_model want them
+        weights["input_resolution"] = torch.tensor(sizes.image_resolution)
+        weights["context_length"] = torch.tensor(sizes.context_length)
+        weights["vocab_size"] = torch.tensor(sizes.vocab_size)
+    model = build_model(weights)
+    towers.adapt(model, **_chosen(meaning, _TOWERS))
+    if device.type == "cpu":
+        model.float()
+        if not opened.rounds_to_half:
+            model.load_state_dict(weights)  # `build_model` has rounded a plain file's values
+    return model
 
 
 _TOWERS = (
@@ -238,11 +259,6 @@ _PICTURES = ("mean", "std", "interpolation", "resize_mode", "fill_color")
 
 def _chosen(meaning: Meaning, names: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(meaning, name) for name in names}
-
-
-def _dtype_of(stored: torch.dtype, wanted: torch.dtype) -> torch.dtype:
-    """BatchNorm's counters stay whole numbers."""
-    return wanted if stored.is_floating_point else stored
 
 
 def _scripted(loaded: _Loaded, path: Path) -> CLIP | torch.jit.ScriptModule:

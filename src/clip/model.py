@@ -204,13 +204,12 @@ class ModifiedResNet(nn.Module):
 class LayerNorm(nn.LayerNorm):
     """torch's LayerNorm that computes at least in float32 and returns the dtype that came in."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         dtype = torch.float32
         if self.weight is not None:
             dtype = torch.promote_types(dtype, self.weight.dtype)
         weight, bias = (p if p is None else p.to(dtype) for p in (self.weight, self.bias))
-        normed = F.layer_norm(input.to(dtype), self.normalized_shape, weight, bias, self.eps)
-        return normed.to(input.dtype)
+        return F.layer_norm(x.to(dtype), self.normalized_shape, weight, bias, self.eps).to(x.dtype)
 
 
 class QuickGELU(nn.Module):
@@ -254,9 +253,10 @@ class ResidualAttentionBlock(nn.Module):
         return self.attn(x, x, x, need_weights=False, attn_mask=mask)[0]
 
     def forward(self, x: Tensor) -> Tensor:
-        fast = kernels.residual_attention_block(self, x, _ORIGINALS)
-        if fast is not None:
-            return fast
+        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+            fast = kernels.residual_attention_block(self, x, _ORIGINALS)
+            if fast is not None:
+                return fast
         x = x + self.attention(self.ln_1(x))
         return x + self.mlp(self.ln_2(x))
 

@@ -41,10 +41,10 @@ class OfficialModel:
         return f"{_BASE_URL}/{self.sha256}/{self.file}"
 
 
+# fmt: off
 OFFICIAL: dict[str, OfficialModel] = {
     model.name: model
     for model in (
-        # fmt: off
         OfficialModel("RN50", "RN50.pt", 255827503, 1024, 224, 102007137, 59.82, "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"),
         OfficialModel("RN101", "RN101.pt", 291791292, 512, 224, 119688033, 62.28, "8fa8567bab74a42d41c5915025a8e4538c3bdbe8804a470a72f30b0d94fab599"),
         OfficialModel("RN50x4", "RN50x4.pt", 421854225, 640, 288, 178300601, 66.27, "7e526bd135e493cef0776de27d5f42653e6b4c8bf9e0f653bb11773263205fdd"),
@@ -54,14 +54,14 @@ OFFICIAL: dict[str, OfficialModel] = {
         OfficialModel("ViT-B/16", "ViT-B-16.pt", 350837078, 512, 224, 149620737, 68.34, "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f"),
         OfficialModel("ViT-L/14", "ViT-L-14.pt", 932768134, 768, 224, 427616513, 75.54, "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836"),
         OfficialModel("ViT-L/14@336px", "ViT-L-14-336px.pt", 934088680, 768, 336, 427944193, 76.56, "3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02"),
-        # fmt: on
     )
 }
+# fmt: on
 
 TINY = Path(__file__).parent / "data" / "tiny.safetensors"
 """The built-in model's file, part of the package."""
 
-# transformers and sentence-transformers spell the ViTs their own way.
+# transformers names the ViTs its own way.
 _HUB_NAMES = {
     "openai/clip-vit-base-patch32": "ViT-B/32",
     "openai/clip-vit-base-patch16": "ViT-B/16",
@@ -69,13 +69,14 @@ _HUB_NAMES = {
     "openai/clip-vit-large-patch14-336": "ViT-L/14@336px",
 }
 
+_LOADER = re.compile(r"^(?:open_clip:|hf_clip:)")
+_OWNER = re.compile(r"^(?:(?:openai|qdrant|sentence-transformers)/)?(?:clip-)?")
+_OPENAI_S = re.compile(r"(?:[,:/_]+openai|-quickgelu|-vision|-text)*$")
+
 
 def _squeezed(name: str) -> str:
-    """A name without case, separators and the words that only say 'OpenAI's weights'."""
-    name = re.sub(r"^(?:open_clip:|openai/|qdrant/|sentence-transformers/|clip-)*", "", name.lower())
-    name = re.sub(r"(?:[,:/]|__|::)*openai$|-quickgelu|-(?:vision|text)$", "", name)
-    name = re.sub(r"(?:[,:/]|__|::)*openai$|-quickgelu|-(?:vision|text)$", "", name)
-    return re.sub(r"[-/@_ ]|px$", "", name)
+    """A name without case, separators and what only says that the weights are OpenAI's."""
+    return re.sub(r"[-/@_ ]|px$", "", _OPENAI_S.sub("", _OWNER.sub("", name.lower()), 1))
 
 
 _BY_SPELLING = {_squeezed(name): name for name in OFFICIAL}
@@ -92,4 +93,5 @@ def official_name(spelling: str) -> str | None:
     >>> official_name("ViT-B-32,laion2b_s34b_b79k") is None
     True
     """
+    spelling = _LOADER.sub("", spelling)
     return _HUB_NAMES.get(spelling.lower()) or _BY_SPELLING.get(_squeezed(spelling))
