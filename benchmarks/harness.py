@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 WORKSHOP = ROOT / ".cache" / "benchmarks"
 RESULTS = Path(__file__).parent / "results"
+PAGE = ROOT / "docs" / "performance.md"
 PEERS = ROOT / ".venv-peers" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 Measurement = dict[str, Any]
@@ -70,22 +72,32 @@ def _medians(measurements: Sequence[Measurement]) -> Measurement:
 
 
 def publish(name: str, title: str, results: Mapping[str, Measurement]) -> None:
-    """Print the results as a table and keep them in results/NAME.json."""
+    """Print the results as a table, keep them in results/NAME.json, and put them on the page."""
     print(f"\n{title}\n\n{rendered(results)}")
     RESULTS.mkdir(exist_ok=True)
     kept = {"title": title, "machine": machine(), "results": results}
     text = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
     (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")
+    PAGE.write_text(on_page(PAGE.read_text(encoding="utf-8"), name, kept), encoding="utf-8")
+
+
+def on_page(page: str, name: str, kept: Mapping[str, Any]) -> str:
+    """The page with a benchmark's results between its two marks."""
+    machine = ", ".join(kept["machine"].values())
+    section = f"**{kept['title']}**\n\n{rendered(kept['results'])}\n\n{machine}"
+    start, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+    before, _, rest = page.partition(start)
+    return before + start + section + end + rest.partition(end)[2]
 
 
 def rendered(results: Mapping[str, Measurement]) -> str:
     """A row for each case, a column for each quantity, to three digits.
 
-    >>> print(rendered({"cat": {"s": 0.12345}, "dog": {"s": 1234.5}}))
+    >>> print(rendered({"cat": {"s": 0.12345}, "dog": {"s": 7}}))
     |     | s     |
     |-----|-------|
     | cat | 0.123 |
-    | dog | 1234  |
+    | dog | 7     |
     """
     columns = list(next(iter(results.values())))
     rows = [
@@ -96,7 +108,7 @@ def rendered(results: Mapping[str, Measurement]) -> str:
 
 
 def _three_digits(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}".rstrip(".")
+    return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:#.3g}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -121,11 +133,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def machine() -> dict[str, str]:
     """What the figures were taken on."""
     return {
-        "date": date.today().isoformat(),
-        "processor": _processor(),
-        "cores": str(os.cpu_count()),
+        "processor": f"{os.cpu_count()} cores of {_processor()}",
         "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
+        "python": f"Python {platform.python_version()}",
+        "torch": f"torch {version('torch')}",
+        "date": date.today().isoformat(),
     }
 
 
