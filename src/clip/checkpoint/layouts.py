@@ -62,7 +62,9 @@ def to_openai(tree: Any, config: ModelConfig | None, path: str) -> Weights:
         architecture = Architecture.from_shapes(shapes)
     except ArchitectureError as error:
         raise CheckpointError(
-            path, f"its weights are not those of a CLIP model: {error}"
+            path,
+            f"its weights are not those of a CLIP model: {error}",
+            "Only whole models of OpenAI's architecture can be loaded.",
         ) from error
     open_clip_s = layout == "open_clip" or PurePath(path).name.startswith("open_clip_")
     meaning = meaning_of(config, architecture) if config else Meaning(doubtful=open_clip_s)
@@ -139,7 +141,11 @@ def _joined(sources: tuple[str, ...], entries: Mapping[str, Any], path: str) -> 
     if len(parts) == 1:
         return parts[0]
     if len({(part.shape, part.dtype) for part in parts}) > 1 or not parts[0].shape:
-        raise CheckpointError(path, f"{' and '.join(sources)} do not fit together")
+        raise CheckpointError(
+            path,
+            f"{' and '.join(sources)} do not fit together",
+            "Save the whole model again with the library that wrote it.",
+        )
     return parts
 
 
@@ -204,6 +210,7 @@ def _compare(
                 path,
                 f"{there} has shape {list(shapes[name])}, but the other weights ask for "
                 f"{list(shape)}",
+                "Save the whole model again with the library that wrote it.",
             )
 
 

@@ -134,7 +134,9 @@ def _without_prefix(state: StateDict, path: str) -> StateDict:
         if plain.startswith(state.prefix):
             if entries.setdefault(plain[len(state.prefix) :], value) is not value:
                 raise CheckpointError(
-                    path, f"it holds {plain} twice, as {name} and without wrapper"
+                    path,
+                    f"it holds {plain} twice, as {name} and without wrapper",
+                    "Save the model that you want in a file of its own.",
                 )
         elif isinstance(value, StoredTensor):
             beside.append(name)
