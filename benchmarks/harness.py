@@ -84,10 +84,10 @@ def publish(name: str, title: str, results: Mapping[str, Measurement]) -> None:
 def on_page(page: str, name: str, kept: Mapping[str, Any]) -> str:
     """The page with a benchmark's results between its two marks."""
     machine = ", ".join(kept["machine"].values())
-    section = f"**{kept['title']}**\n\n{rendered(kept['results'])}\n\n{machine}"
-    start, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
-    before, _, rest = page.partition(start)
-    return before + start + section + end + rest.partition(end)[2]
+    section = f"\n**{kept['title']}**\n\n{rendered(kept['results'])}\n\n{machine}\n"
+    start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    before, rest = page.split(start)
+    return before + start + section + end + rest.split(end)[1]
 
 
 def rendered(results: Mapping[str, Measurement]) -> str:
