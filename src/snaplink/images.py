@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
+import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import PictureError
@@ -174,21 +174,18 @@ def _readable_formats() -> list[str]:
 
 
 def looks_like_photograph(picture: Image.Image) -> bool:
-    """Guess by the grain: in a drawing most pixels equal their neighbour, in a photograph few.
+    """Guess by the grain: reduced to 64 x 64, a drawing has many neighbours of one shade.
+
+    Two photographs, sharp and blurred, had at most 14 % of them, 17 sets of emoji and icons, also
+    as JPEG, at least 35 %, handwritten digits of 8 x 8 pixels at least 18 %.
 
     >>> looks_like_photograph(Image.new("RGB", (64, 64), "red"))
     False
     >>> looks_like_photograph(Image.effect_noise((64, 64), 50))
     True
     """
-    grey = picture.convert("L")
-    width, height = grey.size
-    pairs = equal = 0
-    for row in range(0, height, max(1, height // 32)):
-        line = grey.crop((0, row, width, row + 1)).tobytes()
-        pairs += width - 1
-        equal += sum(one == following for one, following in pairwise(line))
-    return equal < 0.4 * pairs
+    small = np.asarray(picture.convert("L").resize((64, 64), Image.Resampling.BILINEAR))
+    return bool(np.mean(small[:, 1:] == small[:, :-1]) < 0.16)
 
 
 def prepared(

@@ -15,7 +15,7 @@ from clip.registry import OFFICIAL, TINY, official_name
 
 from .errors import ArgumentError
 
-__all__ = ["CheckpointFacts", "WeightFile", "inspect_checkpoint"]
+__all__ = ["CheckpointFacts", "WeightFile", "inspect_checkpoint", "locate"]
 
 # BatchNorm's statistics are state, not parameters.
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
@@ -61,16 +61,16 @@ def inspect_checkpoint(name: str | os.PathLike[str]) -> CheckpointFacts:
     """Describe a checkpoint.
 
     Args:
-        name: a file or directory, ``"tiny"``, or an official name whose file is in the cache.
+        name: as for `locate`.
 
     Raises:
-        ArgumentError: an official model is not in the cache, or nothing has this name.
+        ArgumentError: see `locate`.
         clip.errors.CheckpointError: there is no CLIP model in it.
 
     >>> inspect_checkpoint("tiny").official
     'tiny'
     """
-    with checkpoint.open(_locate(os.fspath(name))) as opened:
+    with checkpoint.open(locate(name)) as opened:
         counts: Counter[str] = Counter()
         for key, entry in opened.tensors.items():
             if not key.endswith(_STATISTICS):
@@ -89,7 +89,16 @@ def inspect_checkpoint(name: str | os.PathLike[str]) -> CheckpointFacts:
         )
 
 
-def _locate(name: str) -> Path:
+def locate(name: str | os.PathLike[str]) -> Path:
+    """The path of a checkpoint that is on this machine.
+
+    Args:
+        name: a file or directory, ``"tiny"``, or an official name whose file is in the cache.
+
+    Raises:
+        ArgumentError: an official model is not in the cache, or nothing has this name.
+    """
+    name = os.fspath(name)
     if Path(name).exists():
         return Path(name)
     if name == "tiny":

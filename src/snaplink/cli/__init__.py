@@ -6,15 +6,20 @@ every `--help` answers at once.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import NoReturn
 
 import click
+from click.shell_completion import shell_complete
 
-from .exits import run
+from .exits import NAME, run
 
-__all__ = ["main", "snaplink"]
+__all__ = ["COMPLETE", "VERBS", "main", "snaplink"]
+
+COMPLETE = "_SNAPLINK_COMPLETE"
+"""The variable by which a shell asks for completions."""
 
 VERBS = ("classify", "models", "inspect", "download", "verify", "cache", "convert", "completion")
 
@@ -33,9 +38,15 @@ class _Verbs(click.Group):
         return verb
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Verbs,
+    invoke_without_command=True,
+    subcommand_metavar="VERB ...",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="snaplink", message="snaplink %(version)s")
-def snaplink() -> None:
+@click.pass_context
+def snaplink(context: click.Context) -> None:
     """Classify pictures with words, by CLIP.
 
     \b
@@ -43,8 +54,12 @@ def snaplink() -> None:
 
     `snaplink VERB --help` tells more. Exit codes: 0 done, 1 something failed, 2 wrong usage.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main() -> NoReturn:
     """Run the command `snaplink` with this process's arguments and end the process."""
-    sys.exit(run(snaplink))
+    if instruction := os.environ.get(COMPLETE):
+        sys.exit(shell_complete(snaplink, {}, NAME, COMPLETE, instruction))
+    sys.exit(run(snaplink, sys.argv[1:]))

@@ -14,7 +14,7 @@ from .official import chosen, megabytes
 @click.option("--remove", multiple=True, metavar="MODEL", help="Remove a model. Repeatable.")
 @options.as_json
 def cache(prune: bool, remove: tuple[str, ...], as_json: bool) -> None:
-    """List the official models' files in the cache, or remove some and list those.
+    """List the files in the cache, or remove some.
 
     A file is ok (a receipt says that it was verified), unverified (loading it will verify it),
     partial (the next download continues it) or broken (the next download replaces it).

@@ -5,6 +5,9 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from . import COMPLETE
+from .exits import NAME
+
 __all__ = ["completion"]
 
 
@@ -12,7 +15,7 @@ __all__ = ["completion"]
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the lines that complete `snaplink` at the Tab key.
+    """Print what completes snaplink at the Tab key.
 
     \b
     bash, at the end of ~/.bashrc:    eval "$(snaplink completion bash)"
@@ -21,5 +24,4 @@ def completion(context: click.Context, shell: str) -> None:
     """
     script = get_completion_class(shell)
     assert script is not None
-    command = context.find_root().command
-    click.echo(script(command, {}, "snaplink", "_SNAPLINK_COMPLETE").source())
+    click.echo(script(context.find_root().command, {}, NAME, COMPLETE).source())

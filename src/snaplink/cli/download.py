@@ -16,10 +16,11 @@ from .official import chosen
 @click.option("--all", "everything", is_flag=True, help="All nine official models, 5.6 GB.")
 @options.as_json
 def download(models: tuple[str, ...], everything: bool, as_json: bool) -> int:
-    """Download official models into the cache and print where they are.
+    """Download official models, verified.
 
-    What was begun before is continued, and what is there already is only verified. The variables
-    CLIP_CACHE, CLIP_MIRROR and CLIP_OFFLINE name another cache, other sources, and none at all.
+    Prints where they are in the cache. What was begun before is continued, and what is there
+    already is only verified. The variables CLIP_CACHE, CLIP_MIRROR and CLIP_OFFLINE name another
+    cache, other sources, and none at all.
 
     \b
     snaplink download ViT-B/32

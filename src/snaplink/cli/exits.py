@@ -14,27 +14,29 @@ from snaplink.errors import ArgumentError, SnaplinkError
 
 from .terminal import printable
 
-__all__ = ["run", "say"]
+__all__ = ["DONE", "FAILED", "NAME", "run", "say"]
+
+NAME = "snaplink"
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 INTERRUPTED = 128 + 2  # as a shell counts the signals SIGINT
 READER_GONE = 128 + 13  # and SIGPIPE
 
 
-def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
+def run(command: click.Command, arguments: Sequence[str]) -> int:
     """Run a command and return the exit code; a bug keeps its traceback.
 
     A verb returns None or 0 when all is done, and 1 when it has reported what failed.
     """
     _speak_utf8()
     try:
-        result = command.main(
-            list(sys.argv[1:] if arguments is None else arguments),
-            prog_name="snaplink",
-            standalone_mode=False,
-        )
+        # Not command.main: it would keep errors and exit codes for itself.
+        with command.make_context(NAME, list(arguments)) as context:
+            result = command.invoke(context)
         sys.stdout.flush()
-    except (KeyboardInterrupt, click.Abort):
+    except click.exceptions.Exit as exit_early:  # after --help, for one
+        return exit_early.exit_code
+    except KeyboardInterrupt:
         say("interrupted")
         return INTERRUPTED
     except Exception as error:
@@ -64,7 +66,8 @@ def _meaning(error: Exception) -> tuple[int, str]:
     if isinstance(error, click.ClickException):
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context else ""
-        return error.exit_code, error.format_message().rstrip(".") + hint
+        message = " ".join(error.format_message().split()).rstrip(".")
+        return error.exit_code, message + hint
     if isinstance(error, ArgumentError):
         return WRONG_USAGE, str(error)
     if isinstance(error, SnaplinkError) or _is_clip_error(error):

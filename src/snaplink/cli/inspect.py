@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @click.argument("checkpoint")
 @options.as_json
 def inspect(checkpoint: str, as_json: bool) -> None:
-    """Say what a checkpoint is, without building the model or running anything in it.
+    """Say what a checkpoint is, without running it.
+
+    Only its headers are read, and its bytes hashed: no model is built.
 
     CHECKPOINT is a file or directory in any format that clip.load reads, or a model's name.
     """

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import click
 
-from snaplink import own_clip
-
 __all__ = ["Verb", "as_json", "device", "model"]
 
 
@@ -13,6 +11,8 @@ class Verb(click.Command):
     """A verb that uses `clip`, and so first makes sure that it is our own."""
 
     def invoke(self, ctx: click.Context) -> object:
+        from snaplink import own_clip
+
         own_clip.check()
         return super().invoke(ctx)
 

@@ -21,43 +21,42 @@ _WIDEST_BAR = 40
 
 
 def _write_text(predictions: Iterable[Prediction], top: int) -> None:
-    """A block a picture: every label with its probability and a bar; a line each for one label."""
+    """A block a picture: a line for each of its best labels. A line a picture for one label."""
     page = console()
-    first = True
-    for prediction in predictions:
-        width = _label_width(prediction.scores)
-        scores = prediction.scores[:top]
-        lines = [_line(score, width, page.width, rank == 0) for rank, score in enumerate(scores)]
+    for number, prediction in enumerate(predictions):
         name = Text(printable(prediction.picture or ""), style="bold")
+        lines = _lines(prediction.scores, top, page.width // 2 if top == 1 else page.width)
         if top == 1:
-            page.print(
-                lines[0].append("  ").append(name), no_wrap=True, overflow="ignore", crop=False
-            )
+            page.print(lines[0] + Text("  ") + name, soft_wrap=True)
             continue
-        if not first:
+        if number:
             page.print()
-        first = False
-        page.print(name, no_wrap=True, overflow="ignore", crop=False)
-        for line in lines:
-            page.print(line, no_wrap=True, overflow="ignore", crop=False)
+        for line in (name, *lines):
+            line.rstrip()
+            page.print(line, soft_wrap=True)
 
 
-def _label_width(scores: Sequence[Score]) -> int:
-    """Room for the longest of all labels, so that the blocks of many pictures line up."""
-    return min(_WIDEST_LABEL, max(cell_len(printable(score.label)) for score in scores))
-
-
-def _line(score: Score, label_width: int, page_width: int, best: bool) -> Text:
-    label = printable(score.label)
-    if cell_len(label) > label_width:
-        label = set_cell_size(label, label_width - 1) + "…"
+def _lines(scores: Sequence[Score], top: int, page_width: int) -> list[Text]:
+    """Labels, probabilities and bars, in columns as wide as the longest of all labels needs."""
+    widest = max(cell_len(printable(score.label)) for score in scores)
+    label_width = min(_WIDEST_LABEL, widest)
     bar_width = max(8, min(_WIDEST_BAR, page_width - label_width - 14))
-    return Text.assemble(
-        "  ",
-        (set_cell_size(label, label_width), "bold green" if best else ""),
-        f"  {score.score:6.1%}  ",
-        (bar(score.score, bar_width).rstrip(), "green" if best else "cyan"),
-    )
+    return [
+        Text.assemble(
+            "  ",
+            (_fitted(printable(score.label), label_width), "" if rank else "bold green"),
+            f"  {score.score:6.1%}  ",
+            (bar(score.score, bar_width), "cyan" if rank else "green"),
+        )
+        for rank, score in enumerate(scores[:top])
+    ]
+
+
+def _fitted(text: str, width: int) -> str:
+    """The text in exactly this many cells."""
+    if cell_len(text) > width:
+        text = set_cell_size(text, width - 1) + "…"
+    return set_cell_size(text, width)
 
 
 def _row(prediction: Prediction, top: int) -> dict[str, object]:

@@ -43,5 +43,5 @@ def show(
     for row in rows:
         table.add_row(*(printable(cell(row)) for cell in columns.values()))
     page = console()
-    # A pipe has no width: nothing may be cut.
-    page.print(table, crop=False, width=None if page.is_terminal else 10_000)
+    page.width = 10_000  # what is too long for a terminal is wrapped there, and nowhere cut
+    page.print(table)

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 @click.option("--repair", is_flag=True, help="Download again what is broken or missing.")
 @options.as_json
 def verify(models: tuple[str, ...], everything: bool, repair: bool, as_json: bool) -> int:
-    """Hash cached models and compare with the SHA-256 that OpenAI published.
+    """Check cached models against OpenAI's hashes.
 
     Without a name, the models that are in the cache.
     """
     from clip.cache import contents
     from clip.registry import OFFICIAL
 
+    if everything and models:
+        raise click.UsageError("either name models or say --all", click.get_current_context())
     cached = dict.fromkeys(file.model.name for file in contents())
     wanted = chosen(OFFICIAL if everything else models or cached)
     if not wanted:
