@@ -199,7 +199,7 @@ def _disk_trouble(wanted: _Wanted, error: OSError) -> DownloadError:
     elsewhere = "or name another directory with CLIP_CACHE or download_root"
     if error.errno in _DISK_FULL:
         free = shutil.disk_usage(folder).free
-        needed = "" if wanted.nbytes is None else f" of the {wanted.nbytes} needed"
+        needed = "" if wanted.nbytes is None else f", and {wanted.nbytes} are needed in all"
         return DownloadError(
             f"The disk with {folder} is full: {free} bytes are free{needed} for "
             f"{wanted.target.name}. Make room and try again, {elsewhere}."

@@ -45,7 +45,8 @@ def only_one(target: Path, *, wait: bool = True) -> Iterator[None]:
     except (OSError, NotImplementedError) as error:
         if isinstance(error, OSError) and error.errno not in _NO_LOCKS_HERE:
             raise
-        lock = SoftFileLock(path)
+        # Under a name of its own: the other's leavings would look like a lock that is held.
+        lock = SoftFileLock(f"{path}.soft")
         _acquire(lock, target, wait)
     try:
         yield

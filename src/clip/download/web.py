@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from pathlib import Path
 
 import httpx
@@ -71,12 +72,22 @@ def _client(timeout: float) -> httpx.Client:
 def _certificates() -> ssl.SSLContext:
     for variable in _CA_VARIABLES:
         if value := os.environ.get(variable):
-            if Path(value).is_dir():
-                return ssl.create_default_context(capath=value)
-            if Path(value).is_file():
-                return ssl.create_default_context(cafile=value)
-            raise Unusable(f"cannot be asked: {variable} names {value}, which does not exist")
-    return httpx.create_ssl_context()
+            try:
+                return _certificates_of(value)
+            except OSError as error:
+                reason = f"{variable} names {value}, which holds no certificates ({error})"
+            raise Unusable(f"cannot be asked: {reason}")
+    return _certificates_of(None)
+
+
+@lru_cache(maxsize=4)
+def _certificates_of(path: str | None) -> ssl.SSLContext:
+    """Reading some hundred certificates takes longer than a request to a near server."""
+    if path is None:
+        return httpx.create_ssl_context(trust_env=False)
+    if Path(path).is_dir():
+        return ssl.create_default_context(capath=path)
+    return ssl.create_default_context(cafile=path)
 
 
 def _ask(client: httpx.Client, address: str, offset: int, validator: str | None) -> httpx.Response:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -128,7 +130,8 @@ class Job:
         raise TimeoutError(f"process {self.pid} did not end")
 
     def kill(self) -> None:
-        os.kill(self.pid, 9)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
         while self.is_alive():
             time.sleep(0.001)
 

@@ -7,11 +7,13 @@ writes "started", and then what came of it, to the result's path.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
 import signal
 import sys
+import tempfile
 import types
 from pathlib import Path
 
@@ -25,10 +27,13 @@ def stand_in_for_clip() -> None:
 
 def main() -> None:
     stand_in_for_clip()
-    from clip.download import Retry, fetch, web
+    from clip.download import Retry, fetch
+    from clip.errors import DownloadError
 
-    assert web, "loaded once, for all children"
-
+    # Everything is loaded before it forks: that is quicker, and some children run as users who
+    # cannot read the interpreter's files.
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(DownloadError):
+        fetch("http://127.0.0.1:1", sha256="0" * 64, target=f"{folder}/a", retry=Retry(tries=1))
     assert "torch" not in sys.modules, "a download needs no torch"
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
