@@ -15,7 +15,6 @@ __all__ = ["bar", "console", "counted", "printable"]
 Item = TypeVar("Item")
 
 _STEERING = ("Cc", "Cs", "Zl", "Zp")  # controls, undecodable bytes, line and paragraph separators
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -29,13 +28,13 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def bar(share: float, width: int) -> str:
-    """A bar that fills this share of the width, to an eighth of a cell, padded with spaces.
+    """A bar that fills this share of the width, to half a cell, padded with spaces.
 
     >>> bar(0.5, 3)
-    '█▌ '
+    '━╸ '
     """
-    full, rest = divmod(round(share * width * 8), 8)
-    return ("█" * full + _EIGHTHS[rest]).ljust(width)[:width]
+    full, half = divmod(round(share * width * 2), 2)
+    return ("━" * full + "╸" * half).ljust(width)
 
 
 def printable(text: str) -> str:

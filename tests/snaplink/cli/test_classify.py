@@ -33,20 +33,20 @@ def written(form: str, top: int, capsys: pytest.CaptureFixture[str]) -> str:
 def test_text_is_a_block_a_picture_with_bars(capsys):
     assert written("text", 5, capsys) == (
         "cat.png\n"
-        "  cat         93.1%  ██████████████████████████████████▌\n"
-        "  red apple    6.7%  ██▌\n"
-        "  犬           0.2%  ▏\n"
+        "  cat         93.1%  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━╸\n"
+        "  red apple    6.7%  ━━╸\n"
+        "  犬           0.2%\n"
         "\n"
         "two\\x1b[2J.png\n"
-        "  犬          50.0%  ██████████████████▌\n"
-        "  cat         25.0%  █████████▎\n"
-        "  red apple   25.0%  █████████▎\n"
+        "  犬          50.0%  ━━━━━━━━━━━━━━━━━━╸\n"
+        "  cat         25.0%  ━━━━━━━━━\n"
+        "  red apple   25.0%  ━━━━━━━━━\n"
     )
 
 
 def test_text_is_a_line_a_picture_for_one_label(capsys):
     assert written("text", 1, capsys) == (
-        "  cat         93.1%  ███████▌  cat.png\n  犬          50.0%  ████      two\\x1b[2J.png\n"
+        "  cat         93.1%  ━━━━━━━╸  cat.png\n  犬          50.0%  ━━━━      two\\x1b[2J.png\n"
     )
 
 
@@ -54,7 +54,7 @@ def test_a_long_label_is_cut_to_fit(capsys):
     scores = (Score("a label " * 20, 0.75), Score("cat", 0.25))
     WRITERS["text"]([Prediction("p.png", scores)], 2)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].startswith("  a label a label a label a label…   75.0%  ████")
+    assert lines[1].startswith("  a label a label a label a label…   75.0%  ━━━━")
     assert all(len(line) <= 60 for line in lines)
 
 
