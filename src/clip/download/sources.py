@@ -105,7 +105,10 @@ def _source(address: str, timeout: float) -> Source:
 
         return Source(address, False, from_web)
     if "://" in address:
-        return Source(address, False, lambda offset, _: _read_file(_open_fsspec, address, offset))
+        is_local = address.startswith("file://")
+        return Source(
+            address, is_local, lambda offset, _: _read_file(_open_fsspec, address, offset)
+        )
     return Source(address, True, lambda offset, _: _read_file(_open_local, address, offset))
 
 

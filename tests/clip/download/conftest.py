@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -76,8 +77,11 @@ class Server:
 
     def log(self, base: str) -> list[dict]:
         """The requests at this base address so far: their headers, and `asked`."""
-        url = f"http://127.0.0.1:{self.port}/log/{base.rpartition('/')[2]}"
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        url = f"{self.scheme}://127.0.0.1:{self.port}/log/{base.rpartition('/')[2]}"
+        tls = ssl.create_default_context(cafile=self.certificate)
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls)
+        )
         with opener.open(url) as answer:
             return json.load(answer)
 
