@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from clip.architecture import Architecture, ArchitectureError
+from clip.model import skeleton
 from clip.registry import OFFICIAL
 
 PUBLISHED = {
@@ -29,6 +30,13 @@ def test_official_models_have_their_published_number_of_parameters(name: str) ->
     shapes = PUBLISHED[name].shapes()
     count = sum(math.prod(s) for key, s in shapes.items() if not key.endswith(BUFFERS))
     assert count == OFFICIAL[name].parameters
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_names_shapes_and_order_are_those_of_the_model(name: str) -> None:
+    built = skeleton(PUBLISHED[name]).state_dict()
+    expected = [(key, tuple(tensor.shape)) for key, tensor in built.items()]
+    assert list(PUBLISHED[name].shapes().items()) == expected
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

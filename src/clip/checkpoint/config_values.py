@@ -12,7 +12,7 @@ from ..errors import CheckpointError
 __all__ = ["Values", "read_json"]
 
 _END_OF_PlainEXT = 49407
-_MOST_BYTES = 64 << 20
+_MOST_BYTES = 2 << 20
 _Plain = TypeVar("_Plain", bool, int, float, str)
 _Number = TypeVar("_Number", int, float)
 _Meaning = TypeVar("_Meaning")

@@ -65,7 +65,7 @@ def read_directory(path: Path) -> ModelDirectory:
         CheckpointError: there is no config or there are no weights, a config or an index is
             broken, or an index names a file outside the directory or one that is not there.
     """
-    has_open_clip_s = any((path / name).is_file() for name in _OPEN_CLIP_ONLY)
+    has_open_clip_s = any(_is_file(path / name) for name in _OPEN_CLIP_ONLY)
     config = _config(path, prefer_open_clip=has_open_clip_s)
     if config is None:
         raise CheckpointError(
@@ -75,7 +75,7 @@ def read_directory(path: Path) -> ModelDirectory:
             "save it.",
         )
     names = _OPEN_CLIP_WEIGHTS if config.library == "open_clip" else _TRANSFORMERS_WEIGHTS
-    weights = next((path / name for name in names if (path / name).is_file()), None)
+    weights = next((path / name for name in names if _is_file(path / name)), None)
     if weights is None:
         raise CheckpointError(
             path, f"the directory has no weights: {listed(names, most=8)}", "Download it whole."
@@ -133,8 +133,8 @@ def config_of(file: Path | None, metadata: Mapping[str, str], path: str) -> Mode
 
 
 def _config(directory: Path, *, prefer_open_clip: bool) -> ModelConfig | None:
-    open_clip = (directory / _OPEN_CLIP_CONFIG).is_file()
-    transformers = (directory / _TRANSFORMERS_CONFIG).is_file()
+    open_clip = _is_file(directory / _OPEN_CLIP_CONFIG)
+    transformers = _is_file(directory / _TRANSFORMERS_CONFIG)
     if open_clip and (prefer_open_clip or not transformers):
         return _open_clip_config(directory)
     return _transformers_config(directory) if transformers else None
@@ -157,10 +157,10 @@ def _transformers_config(directory: Path) -> ModelConfig:
 def _processor(directory: Path) -> Values:
     """transformers 5 keeps the picture's part inside the config of the whole processor."""
     images = directory / "preprocessor_config.json"
-    if images.is_file():
+    if _is_file(images):
         return Values(read_json(images), str(images))
     both = directory / "processor_config.json"
-    if both.is_file():
+    if _is_file(both):
         return Values(read_json(both), str(both)).section("image_processor")
     return Values({}, str(images))
 
@@ -181,8 +181,15 @@ def _shard(index: Path, name: str) -> Path:
     ):
         raise CheckpointError(index, f"it names a file outside the directory: {name!r:.200}")
     file = index.parent / name
-    if not file.is_file():
+    if not _is_file(file):
         raise CheckpointError(
             index, f"the file {name} is not in the directory", "Download it whole."
         )
     return file
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a directory that may not be searched
+        return False

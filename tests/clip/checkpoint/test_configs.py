@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clip.architecture import Architecture
 from clip.checkpoint.config_values import Values
@@ -257,3 +259,47 @@ def test_open_clip_options_that_cannot_be_honoured(model: Any, images: Any, mess
 def test_options_that_are_off_do_not_matter() -> None:
     off = {"ls_init_value": None, "qk_norm": False, "act_kwargs": {}, "new_option": 0}
     assert meaning("open_clip", open_clip(off, off)) == meaning("open_clip", open_clip())
+
+
+# Anything at all -------------------------------------------------------------------------------
+
+KEYS = {
+    "transformers": (
+        *("model_type", "text_config", "vision_config", "text_config_dict", "projection_dim"),
+        *("hidden_act", "num_attention_heads", "layer_norm_eps", "eos_token_id", "image_size"),
+        *("size", "crop_size", "height", "shortest_edge", "image_mean", "resample", "do_resize"),
+        *("rescale_factor", "hidden_size"),
+    ),
+    "open_clip": (
+        *("embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "layers", "heads", "head_width"),
+        *("pool_type", "eos_id", "norm_kwargs", "eps", "act_kwargs", "patch_size", "image_size"),
+        *("mean", "std", "interpolation", "resize_mode", "fill_color", "mode", "new"),
+    ),
+    "clip": ("activation", "vision_heads", "vision_eps", "mean", "resize_mode", "fill_color"),
+}
+NUMBERS = st.integers(-3, 10**30) | st.floats() | st.sampled_from((224, 12, 512, 49407))
+LEAVES = st.none() | st.booleans() | NUMBERS | st.sampled_from(("gelu", "clip", "eos", "RGB", ""))
+
+
+def nested(library: str) -> st.SearchStrategy[dict[str, Any]]:
+    names = st.sampled_from(KEYS[library])
+    values = st.recursive(
+        LEAVES,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner),
+        max_leaves=9,
+    )
+    return st.dictionaries(names, values)
+
+
+@pytest.mark.parametrize("library", KEYS)
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_whatever_a_config_holds_it_is_read_or_refused(library: Any, data: st.DataObject) -> None:
+    model, images = data.draw(nested(library)), data.draw(nested(library))
+    try:
+        found = meaning(library, model, images).settled(VIT, "file.pt")
+    except CheckpointError:
+        return
+    assert found.activation in ("quick_gelu", "gelu")
+    assert 0 <= found.vision_eps <= 0.1
+    assert all(std > 0 for std in found.std)
