@@ -131,7 +131,8 @@ def open(path: str | os.PathLike[str] | BinaryIO) -> Checkpoint:
     """
     with ExitStack() as files:
         try:
-            if isinstance(path, (str, os.PathLike)) and Path(path).is_dir():
+            # Not pathlib's: that raises for a name that is too long.
+            if isinstance(path, (str, os.PathLike)) and os.path.isdir(path):  # noqa: PTH112
                 return _open_directory(Path(path), files)
             source = files.enter_context(FileSource(path))
             contents = read_contents(source, Budget(source.path, source.size))
