@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -195,3 +196,50 @@ def test_open_clip_s_weights_without_its_config_are_doubtful(tree: Any, path: st
     with pytest.raises(CheckpointError, match='Pass activation="gelu"'):
         meaning.settled(VIT, path)
     assert replace(meaning, activation="gelu").settled(VIT, path).activation == "gelu"
+
+
+SHAPES = ((), (0,), (1,), (64,), (64, 64), (96, 128), (2, 3, 4, 5), (1 << 40, 1), (9, 128))
+DTYPES = (torch.float16, torch.float32, torch.int64, torch.bool)
+
+
+def mutated(tree: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    """The same with up to three weights lost, renamed, reshaped, or replaced by anything."""
+    tree = dict(tree)
+    for _ in range(chance.randint(1, 3)):
+        name = chance.choice(list(tree))
+        value = tree.pop(name)
+        match chance.randrange(5):
+            case 0:
+                tree[name] = stored(chance.choice(SHAPES), chance.choice(DTYPES))
+            case 1:
+                tree[name] = chance.choice((None, 3, "x", [], {"a": value}, object()))
+            case 2:
+                tree[chance.choice(list(tree))] = value
+            case 3:
+                tree[chance.choice(("module.", "text.", "visual.", "x.", "")) + name] = value
+            case 4:
+                tree[name.replace("0", chance.choice(("1", "9", "x", "00", "-1", "")))] = value
+    return tree
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_whatever_a_file_holds_it_is_whole_or_refused(layout: str) -> None:
+    chance = random.Random(layout)
+    whole = [LAYOUTS[layout](VIT)]
+    whole += [] if layout == "transformers" else [LAYOUTS[layout](RESNET)]
+    refused = 0
+    for _ in range(300):
+        try:
+            weights = to_openai(mutated(chance.choice(whole), chance), None, "file.pt")
+        except CheckpointError:
+            refused += 1
+            continue
+        meaning = weights.meaning
+        expected = weights.architecture.shapes(
+            vision_mlp_width=meaning.vision_mlp_width, text_mlp_width=meaning.text_mlp_width
+        )
+        counts = {name for name in expected if name.endswith("num_batches_tracked")}
+        assert expected.keys() - counts <= weights.tensors.keys() <= expected.keys()
+        for name, entry in weights.tensors.items():
+            assert shape_of(entry) == expected[name]
+    assert 100 < refused < 300
