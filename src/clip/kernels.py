@@ -47,7 +47,8 @@ class Originals:
             *((quick_gelu, "forward"), (nn.GELU, "forward"), (nn.Linear, "forward")),
             *((nn.MultiheadAttention, "forward"), (nn.Sequential, "forward")),
             *((nn.Embedding, "forward"), (nn.Module, "__call__"), (nn.Module, "_call_impl")),
-            *((F, "linear"), (F, "layer_norm"), (F, "embedding"), (torch, "sigmoid")),
+            *((F, "linear"), (F, "layer_norm"), (F, "embedding"), (F, "_in_projection_packed")),
+            (torch, "sigmoid"),
             *((F, "multi_head_attention_forward"), (F, "scaled_dot_product_attention")),
         )
         self._functions = [(owner, name, getattr(owner, name)) for owner, name in methods]
@@ -104,6 +105,7 @@ def _nobody_watches(originals: Originals) -> bool:
     return (
         not torch.compiler.is_compiling()  # first: torch.compile need not look at the rest
         and _USABLE
+        and torch._C._get_mkldnn_enabled()
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
         and not torch._C._get_tracing_state()
@@ -172,7 +174,11 @@ def _is_exact_gelu(module: Any) -> bool:
 
 def _all_plain(*weights: Any) -> bool:
     return all(
-        type(w) in _TENSORS and w.dtype is torch.float32 and w.device.type == "cpu" for w in weights
+        type(w) in _TENSORS
+        and w.dtype is torch.float32
+        and w.device.type == "cpu"
+        and w.is_contiguous()
+        for w in weights
     )
 
 
@@ -239,7 +245,8 @@ def _can_run() -> bool:
         _linear_plus(_linear(zeros, zeros, zeros[0], "swish"), zeros, zeros, zeros[0])
         torch.is_autocast_enabled("cpu")
         return bool(
-            torch._C._len_torch_dispatch_stack() >= 0
+            torch._C._get_mkldnn_enabled()
+            and torch._C._len_torch_dispatch_stack() >= 0
             and torch._C._len_torch_function_stack() >= 0
             and hasattr(torch._C._functorch, "peek_interpreter_stack")
             and hasattr(forward_ad, "_current_level")
