@@ -9,11 +9,12 @@ from __future__ import annotations
 import difflib
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import torch
 from PIL import Image
@@ -21,7 +22,7 @@ from PIL import Image
 from . import cache, checkpoint, download, preprocess, progress, receipts
 from . import model as towers
 from .checkpoint import Checkpoint, Meaning
-from .errors import ModelNotFoundError, WrongHashError
+from .errors import CheckpointError, ModelNotFoundError, WrongHashError
 from .model import CLIP, build_model
 from .preprocess import BICUBIC as BICUBIC  # callers take it from here
 from .registry import OFFICIAL, TINY, official_name
@@ -31,6 +32,7 @@ from .simple_tokenizer import token_table
 __all__ = ["available_models", "load", "tokenize"]
 
 _MODELS = {name: model.url for name, model in OFFICIAL.items()}
+_NBYTES = {model.url: model.nbytes for model in OFFICIAL.values()}
 _tokenizer = _Tokenizer()
 
 
@@ -51,6 +53,7 @@ def load(
     *,
     dtype: torch.dtype | None = None,
     verify: Literal["receipt", "always"] = "receipt",
+    mirrors: Sequence[str] = (),
     **meaning: Any,
 ) -> tuple[Any, Any]:
     """Load a CLIP model and the preprocessing of its pictures. No code of the file is run.
@@ -66,6 +69,8 @@ def load(
             By default float32 on a CPU and float16 elsewhere.
         verify: named models are hashed when a receipt does not vouch for the file; "always"
             hashes at every load.
+        mirrors: base URLs, directories or fsspec URLs to try before those of CLIP_MIRROR and the
+            official address; what they give is verified, so they need not be trusted.
         **meaning: fields of `clip.checkpoint.Meaning` that overrule the checkpoint's config, for
             instance ``activation="gelu"``, ``vision_heads=16`` or ``mean=(0.5, 0.5, 0.5)``.
 
@@ -83,14 +88,15 @@ def load(
     torch.Size([1, 128])
     """
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    source = _find(os.fspath(name), download_root)
+    fetch = partial(_download, mirrors=mirrors) if mirrors else _download
+    source = _find(os.fspath(name), download_root, fetch)
     try:
         loaded = _read(source, device, dtype, verify, meaning)
     except WrongHashError:
         if source.url is None:
             raise
-        # The file went bad in the cache: `_download` sets it aside and fetches another, once.
-        _download(source.url, str(source.path.parent))
+        # The file went bad in the cache: it is set aside and fetched anew, once.
+        fetch(source.url, str(source.path.parent))
         loaded = _read(source, device, dtype, verify, meaning)
     model = _scripted(loaded, source.path) if jit else loaded.model
     return model, _preprocessing(loaded)
@@ -112,9 +118,12 @@ class _Loaded:
     is_archive: bool
 
 
-def _find(name: str, download_root: str | None) -> _Source:
+_Fetch = Callable[[str, str], str]
+
+
+def _find(name: str, download_root: str | None, fetch: _Fetch) -> _Source:
     if name in _MODELS:
-        return _named(_MODELS[name], download_root)
+        return _named(_MODELS[name], download_root, fetch)
     if Path(name).is_file():
         return _Source(Path(name))
     if name == "tiny":
@@ -128,16 +137,16 @@ def _find(name: str, download_root: str | None) -> _Source:
         return _Source(directory)
     official = official_name(name)
     if official in _MODELS:
-        return _named(_MODELS[official], download_root)
+        return _named(_MODELS[official], download_root, fetch)
     raise _not_found(name)
 
 
-def _named(url: str, download_root: str | None) -> _Source:
+def _named(url: str, download_root: str | None, fetch: _Fetch) -> _Source:
     path = cache.place(Path(url).name, download_root)
     if _download is not _OUR_DOWNLOAD:  # a caller's own answers for its file
-        return _Source(Path(_download(url, str(path.parent))))
+        return _Source(Path(fetch(url, str(path.parent))))
     if not path.is_file():
-        _download(url, str(path.parent))
+        fetch(url, str(path.parent))
     return _Source(path, url, _sha256_in(url))
 
 
@@ -158,7 +167,7 @@ def _not_found(name: str) -> ModelNotFoundError:
     return ModelNotFoundError(f"Model {name} not found; available models = {models}. {advice}")
 
 
-def _download(url: str, root: str | None = None) -> str:
+def _download(url: str, root: str | None = None, mirrors: Sequence[str] = ()) -> str:
     """The path of a verified copy of the file at `url`, in `root` or else in the cache.
 
     Raises:
@@ -166,7 +175,15 @@ def _download(url: str, root: str | None = None) -> str:
     """
     target = cache.place(Path(url).name, root)
     with progress.bar(target.name) as moved:
-        return str(download.fetch(url, sha256=_sha256_in(url), target=target, progress=moved))
+        download.fetch(
+            url,
+            sha256=_sha256_in(url),
+            target=target,
+            nbytes=_NBYTES.get(url),
+            mirrors=mirrors,
+            progress=moved,
+        )
+    return str(target)
 
 
 _OUR_DOWNLOAD = _download
@@ -183,7 +200,7 @@ def _read(
     if source.sha256 is None:
         with checkpoint.open(source.path) as opened:
             return _build(opened, device, dtype, meaning)
-    with source.path.open("rb") as file, ThreadPoolExecutor(1) as hasher:
+    with _open_file(source.path) as file, ThreadPoolExecutor(1) as hasher:
         facts = file, source.path, source.sha256
         trusted = verify == "receipt" and receipts.is_trusted(*facts)
         right = None if trusted else hasher.submit(receipts.verify, *facts)
@@ -197,6 +214,15 @@ def _read(
                     f"its SHA-256 is not {source.sha256}, as published",
                     "Remove it, or set it aside under another name, and load again.",
                 )
+
+
+def _open_file(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise CheckpointError(
+            path, f"the file cannot be opened: {error.strerror}", "Check its permissions."
+        ) from error
 
 
 def _build(
