@@ -8,15 +8,15 @@ from collections.abc import Collection
 from pathlib import Path
 
 from clip.download import is_offline, redact
-from clip.errors import DownloadError, ModelNotFoundError, OfflineError
+from clip.errors import ClipError, DownloadError, ModelNotFoundError, OfflineError
 
 __all__ = ["snapshot"]
 
 _PREFIX = "hf-hub:"
-_COMMIT = re.compile("[0-9a-f]{40}")
-_CONFIGS = ("open_clip_config.json", "config.json", "preprocessor_config.json")
+_CONFIGS = ("config.json", "open_clip_config.json")
+_CONFIGS_OF_PICTURES = ("preprocessor_config.json", "processor_config.json")
 
-# Of several files with the same weights, the first; a pickle only where nothing better is.
+# Of several files with the same weights, the first: the one that `clip.checkpoint` reads.
 _OPEN_CLIP_WEIGHTS = (
     "open_clip_model.safetensors",
     "open_clip_pytorch_model.safetensors",
@@ -60,8 +60,6 @@ def snapshot(name: str) -> Path:
             f"{name} needs the package huggingface_hub: `pip install 'snaplink[hub]'`."
         ) from None
     cached = _cached(repository, revision or None)
-    if cached and _COMMIT.fullmatch(revision):
-        return cached  # a commit never changes
     if is_offline() or huggingface_hub.constants.HF_HUB_OFFLINE:
         if cached:
             return cached
@@ -89,27 +87,25 @@ def _cached(repository: str, revision: str | None) -> Path | None:
 
 
 def _fetched(name: str, repository: str, revision: str | None, cached: Path | None) -> Path:
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     # Whatever the library's HTTP client raises comes through it, and that differs by its version.
     try:
         return _download(name, repository, revision)
     except DownloadError:
         raise
-    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
-        problem: ModelNotFoundError | DownloadError = ModelNotFoundError(
-            f"{name} is not on the Hub, or not for everyone: {_first_line(error)}. Check the name; "
-            "for a private or gated repository set HF_TOKEN."
+    except RevisionNotFoundError:
+        problem: ClipError = ModelNotFoundError(
+            f"{name}: {repository} has no revision {revision}. Name a branch, a tag or a commit."
         )
-    except HfHubHTTPError as error:
-        problem = DownloadError(f"{name} could not be downloaded: {_first_line(error)}.")
+    except RepositoryNotFoundError:
+        problem = ModelNotFoundError(
+            f"{name} is not on the Hub, or not for everyone. Check the name; for a private or "
+            "gated repository set HF_TOKEN."
+        )
     except Exception as error:
         if cached:
-            return cached  # the Hub cannot be reached
+            return cached
         problem = DownloadError(
             f"{name} could not be downloaded: {type(error).__name__}: {_first_line(error)}. "
             "What has arrived is kept: try again."
@@ -123,9 +119,9 @@ def _download(name: str, repository: str, revision: str | None) -> Path:
     siblings = HfApi().model_info(repository, revision=revision).siblings or []
     names = {sibling.rfilename for sibling in siblings}
     weights = _weights(names)
-    configs = [config for config in _CONFIGS if config in names]
-    if weights is None or not configs:
-        missing = "weights" if configs else "config.json or open_clip_config.json"
+    configs = [file for file in (*_CONFIGS, *_CONFIGS_OF_PICTURES) if file in names]
+    if weights is None or names.isdisjoint(_CONFIGS):
+        missing = "weights" if weights is None else " or ".join(_CONFIGS)
         raise DownloadError(
             f"{name} has no {missing} that can be used; its files are: {', '.join(sorted(names))}."
         )
@@ -148,8 +144,10 @@ def _shards(weights: Path) -> set[str]:
     """Names of the files that hold the weights; one, unless `weights` is an index of several."""
     if not weights.name.endswith(".index.json"):
         return {weights.name}
-    index = json.loads(weights.read_text(encoding="utf-8"))
-    return set(index["weight_map"].values())
+    try:
+        return set(json.loads(weights.read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DownloadError(f"{weights} is no index of weight files. Remove it.") from None
 
 
 def _first_line(error: Exception) -> str:
