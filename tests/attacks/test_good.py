@@ -1,4 +1,4 @@
-"""The files that the attacks start from are good: a corpus that always fails would prove nothing."""
+"""The files that the attacks start from are good: what always fails would prove nothing."""
 
 from __future__ import annotations
 
@@ -23,6 +23,17 @@ def test_every_format_loads_the_same_weights(guard, kit, name: str) -> None:
 
 def test_files_put_together_from_parts_load_too(guard, kit) -> None:
     assert guard.load(kit.replaced()).digest == kit.digest
+
+
+def test_a_large_file_takes_its_weights_and_little_more(guard, kit) -> None:
+    """Half precision is doubled on the way; there is no copy in between."""
+    rows = 400_000
+    weight = kit.tensor("rows", rows * 64, (rows, 64), (64, 1), kind="HalfStorage")
+    entries = kit.entries() | {"token_embedding.weight": weight}
+    storages = kit.storages() | {"rows": bytes(rows * 128)}
+    verdict = guard.load(kit.archive(kit.pickle(kit.dict(entries)), storages))
+    assert verdict.outcome == "loaded", verdict.message
+    assert rows * 256 < verdict.memory < rows * 256 + (16 << 20)
 
 
 def test_the_guard_sees_what_a_pickle_would_do(kit) -> None:

@@ -1,4 +1,4 @@
-"""Zip archives whose headers lie, contradict each other, or are of kinds that torch never writes."""
+"""Zip archives whose headers lie or disagree, and kinds of archives that torch never writes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ MB = 1 << 20
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 LOCAL_FIELDS = {"flags": 6, "method": 8, "checksum": 14, "packed": 18, "unpacked": 22, "name": 26}
 CENTRAL_FIELDS = {
-    **{"flags": 8, "method": 10, "checksum": 16, "packed": 20, "unpacked": 24, "name": 28},
-    **{"extra": 30, "comment": 32, "disk": 34, "header": 42},
+    "flags": 8,
+    "method": 10,
+    "checksum": 16,
+    "packed": 20,
+    "unpacked": 24,
+    "name": 28,
+    "extra": 30,
+    "comment": 32,
+    "disk": 34,
+    "header": 42,
 }
 
 

@@ -12,6 +12,7 @@ import hashlib
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 FORBIDDEN = (
@@ -39,8 +40,8 @@ class Watch:
 
 def memory(field: str) -> int:
     """Bytes, from /proc: VmRSS now, VmHWM the peak since it was last reset."""
-    with open("/proc/self/status", encoding="utf-8") as status:
-        line = next(line for line in status if line.startswith(field))
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    line = next(line for line in status.splitlines() if line.startswith(field))
     return int(line.split()[1]) * 1024
 
 
@@ -48,8 +49,7 @@ def reset_peak() -> int:
     """Forget the peak so far; gives the memory in use now."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
-    with open("/proc/self/clear_refs", "w", encoding="utf-8") as control:
-        control.write("5")
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     return memory("VmRSS")
 
 
