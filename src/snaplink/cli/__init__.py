@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from importlib import import_module
 from typing import NoReturn
 
@@ -60,6 +61,8 @@ def snaplink(context: click.Context) -> None:
 
 def main() -> NoReturn:
     """Run the command `snaplink` with this process's arguments and end the process."""
+    # Of a picture that cannot be used we say more than Pillow's warnings; the others are used.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     if instruction := os.environ.get(COMPLETE):
         sys.exit(shell_complete(snaplink, {}, NAME, COMPLETE, instruction))
     sys.exit(run(snaplink, sys.argv[1:]))

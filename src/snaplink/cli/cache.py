@@ -44,5 +44,5 @@ def cache(prune: bool, remove: tuple[str, ...], as_json: bool) -> None:
         "path": lambda row: row["path"],
     }
     show(rows, columns, as_json=as_json)
-    if not rows:
+    if not rows and not as_json:
         say("nothing was removed" if remove or prune else "there is no official model in the cache")

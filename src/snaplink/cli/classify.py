@@ -109,9 +109,11 @@ def classify(
     first = list(islice(found, 4))
     predictions = classifier.stream(chain(first, found), skipped)
     WRITERS[form](counted(predictions, "pictures"), top)
+    if not first and not skipped.count:
+        say("there is no picture on standard input")
     if model == "tiny" and any(map(_is_photograph, first)):
         say(_TINY_NOTE)
-    return FAILED if skipped.count else DONE
+    return DONE if first and not skipped.count else FAILED
 
 
 _TINY_NOTE = (

@@ -10,8 +10,8 @@ import pytest
 CACHE = Path("cache")
 
 
-def test_models_lists_the_nine_and_tiny(typed):
-    ended = typed("models")
+def test_models_lists_the_nine_and_tiny(started):
+    ended = started("models")
     assert (ended.code, ended.err) == (0, "")
     lines = ended.out.splitlines()
     assert lines[0].split() == [
@@ -73,11 +73,11 @@ def test_verify_finds_and_repairs_a_broken_file(typed, small_official):
     assert typed("verify").code == 0
 
 
-def test_verify_says_what_is_missing(started):
+def test_verify_says_what_is_missing(started, typed):
     ended = started("verify", "RN50")
     assert (ended.code, ended.err) == (1, "")
     assert ended.out.split("\t")[:2] == ["RN50", "missing"]
-    nothing = started("verify")
+    nothing = typed("verify")
     assert (nothing.code, nothing.out) == (0, "")
     assert nothing.err == "snaplink: there is no official model in the cache\n"
 
@@ -102,7 +102,8 @@ def test_cache_lists_prunes_and_removes(typed, small_official):
 
 
 def test_an_empty_cache_is_an_empty_list(started):
-    assert started("cache", "--json").out == "[]\n"
+    ended = started("cache", "--json")
+    assert (ended.code, ended.out, ended.err) == (0, "[]\n", "")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from snaplink.cli import snaplink
+from snaplink.cli.exits import run
 from snaplink.cli.predictions import WRITERS
 from snaplink.fake_encoder import FakeEncoder
 from snaplink.zero_shot import Prediction, Score
@@ -140,6 +142,26 @@ def test_a_folder_without_pictures_is_a_failure(typed, fake):
     assert ended.err == "snaplink: skipped empty: no picture in this folder\n"
 
 
+def test_an_empty_list_is_a_failure(typed, fake, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
+    ended = typed("classify", "-", "--labels", "a,b", "--json")
+    assert (ended.code, ended.out) == (1, "[]\n")
+    assert ended.err == "snaplink: there is no picture on standard input\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_are_no_text_pass_unchanged(fake, pictures, capfdbinary):
+    name = os.fsdecode(b"p\xff.png")
+    (pictures / "red.png").rename(name)
+    for form, expected in (
+        ("csv", b"p\xff.png,"),
+        ("jsonl", b'"p\xff.png"'),
+        ("text", b"p\\udcff"),
+    ):
+        assert run(snaplink, ["classify", name, "--labels", "a,b", "--format", form]) == 0
+        assert expected in capfdbinary.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -218,21 +240,21 @@ def test_a_list_on_standard_input_as_a_user_types_it(started, pictures):
 def test_an_interrupt_and_a_reader_that_leaves_are_no_tracebacks(pictures):
     many = f"{pictures / 'red.png'}\n" * 3000
 
-    with streaming() as run:
-        run.stdin.write(many[: len(many) // 10])
-        run.stdin.flush()
-        run.stdout.readline()  # by now it is at work
-        run.send_signal(signal.SIGINT)
-        _, errors = run.communicate(timeout=60)
-    assert (run.returncode, errors.strip()) == (130, "snaplink: interrupted")
+    with streaming() as process:
+        process.stdin.write(many[: len(many) // 10])
+        process.stdin.flush()
+        process.stdout.readline()  # by now it is at work
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors.strip()) == (130, "snaplink: interrupted")
 
-    with streaming() as run:
-        run.stdout.close()
+    with streaming() as process:
+        process.stdout.close()
         with suppress(BrokenPipeError):
-            run.stdin.write(many)
-            run.stdin.close()
-        assert run.stderr.read() == ""
-    assert run.returncode == 141
+            process.stdin.write(many)
+            process.stdin.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
 
 
 def streaming() -> subprocess.Popen[str]:
