@@ -159,6 +159,23 @@ class Kit:
             "safetensors": safetensors.torch.save(self.weights),
         }
 
+    def repacked(self, name: str, pickled: bytes) -> bytes:
+        """One of the good archives with another pickle, and the checksums of that."""
+        file = io.BytesIO()
+        with (
+            zipfile.ZipFile(io.BytesIO(self.good[name])) as good,
+            zipfile.ZipFile(file, "w") as new,
+        ):
+            for record in good.namelist():
+                is_pickle = record.endswith("/data.pkl")
+                new.writestr(record, pickled if is_pickle else good.read(record))
+        return file.getvalue()
+
+    def pickle_in(self, name: str) -> bytes:
+        with zipfile.ZipFile(io.BytesIO(self.good[name])) as good:
+            (record,) = (record for record in good.namelist() if record.endswith("/data.pkl"))
+            return good.read(record)
+
     def text(self, letters: str) -> bytes:
         return b"X" + struct.pack("<I", len(letters.encode())) + letters.encode()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,14 +23,14 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(params=["positional", "without preadv", "in memory"])
-def source(request, path: Path, monkeypatch) -> FileSource:
+def source(request, path: Path, monkeypatch) -> Iterator[FileSource]:
     if request.param == "without preadv":  # as on Windows
         monkeypatch.delattr(os, "preadv", raising=False)
     if request.param == "in memory":
-        return FileSource(io.BytesIO(CONTENT))
-    source = FileSource(path)
-    request.addfinalizer(source.close)
-    return source
+        yield FileSource(io.BytesIO(CONTENT))
+        return
+    with FileSource(path) as source:
+        yield source
 
 
 def test_reads_any_place(source: FileSource) -> None:
