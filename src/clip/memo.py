@@ -64,7 +64,10 @@ class Table(dict[Key, Value]):
 
 
 class Answers(dict[str, Value]):
-    """What a function answered to the questions asked so far, at most `MOST` short ones.
+    """What a function answered to the questions asked last, short ones only.
+
+    It fills up to `MOST` answers, then starts anew and keeps the full dict in reserve: what is
+    asked again comes back from there, and the rest goes at the next start.
 
     Args:
         answer: the function.
@@ -82,11 +85,14 @@ class Answers(dict[str, Value]):
         super().__init__()
         self.answer = answer
         self.given = given
+        self.reserve: dict[str, Value] = {}
 
     def __missing__(self, question: str) -> Value:
-        value = self.answer(question)
+        known = self.reserve.get(question)
+        value = self.answer(question) if known is None else known
         if len(question) <= self.LONGEST:
             if len(self) >= self.MOST:
+                self.reserve = dict(self)
                 self.clear()
             self[question] = value
         return value

@@ -274,12 +274,15 @@ class SimpleTokenizer:
         return answers
 
     def _spell(self, text: str) -> list[int]:
-        import regex
+        pattern = self.pat
+        if isinstance(pattern, str):
+            import regex
 
+            pattern = regex.compile(pattern)
         ids: list[int] = []
-        for token in regex.findall(self.pat, text):
-            symbols = self.bpe("".join([self.byte_encoder[byte] for byte in token.encode("utf-8")]))
-            ids += [self.encoder[symbol] for symbol in symbols.split(" ")]
+        for token in pattern.findall(text):
+            characters = map(self.byte_encoder.__getitem__, token.encode("utf-8"))
+            ids.extend(map(self.encoder.__getitem__, self.bpe("".join(characters)).split(" ")))
         return ids
 
     def decode(self, tokens: Iterable[int]) -> str:
