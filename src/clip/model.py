@@ -6,11 +6,11 @@ code reaches into all of them. Shapes at the line ends: N batch, L sequence, D w
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, TypeVar, cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  # as all the world calls it
 from torch import Tensor, nn
@@ -19,19 +19,7 @@ from . import kernels
 from .architecture import Architecture
 from .construction import definitions, same_definitions, without_values
 
-__all__ = [
-    "CLIP",
-    "AttentionPool2d",
-    "Bottleneck",
-    "LayerNorm",
-    "ModifiedResNet",
-    "QuickGELU",
-    "ResidualAttentionBlock",
-    "Transformer",
-    "VisionTransformer",
-    "build_model",
-    "convert_weights",
-]
+# No __all__: code in the wild says `from clip.model import *` and then uses torch, nn, F and np.
 
 Self = TypeVar("Self", bound="Transformer")
 
@@ -426,7 +414,7 @@ class CLIP(nn.Module):
         self.text_projection: nn.Parameter | None = nn.Parameter(
             torch.empty(transformer_width, embed_dim)
         )
-        self.logit_scale = nn.Parameter(torch.ones([]) * math.log(1 / 0.07))
+        self.logit_scale = nn.Parameter(torch.ones([]) * np.log(1 / 0.07))
 
         self.initialize_parameters()
 
@@ -629,9 +617,16 @@ def _adapt_blocks(
 
 def _definitions() -> dict[str, object]:
     """All that a caller could replace to change what `CLIP(...)` builds."""
-    return definitions(globals(), __all__) | {name: getattr(nn, name) for name in _TORCH_LAYERS}
+    return definitions(globals(), _REPLACEABLE) | {
+        name: getattr(nn, name) for name in _TORCH_LAYERS
+    }
 
 
+_REPLACEABLE = (
+    *("AttentionPool2d", "Bottleneck", "CLIP", "LayerNorm", "ModifiedResNet", "QuickGELU"),
+    *("ResidualAttentionBlock", "Transformer", "VisionTransformer"),
+    *("build_model", "convert_weights"),
+)
 _TORCH_LAYERS = ("Conv2d", "BatchNorm2d", "Embedding", "LayerNorm", "Linear", "MultiheadAttention")
 _ORIGINAL = _definitions()
 
