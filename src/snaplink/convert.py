@@ -129,7 +129,10 @@ def _replacing(file: Path) -> Iterator[Path]:
     """A path beside the file, which takes its name once it is whole."""
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
+        partial.touch()
+        mode = partial.stat().st_mode
         yield partial
+        partial.chmod(mode)  # as any new file's; safetensors lets nobody else read what it writes
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)

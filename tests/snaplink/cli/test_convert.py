@@ -25,6 +25,7 @@ def test_convert_as_a_user_types_it(started, checkpoint):
     assert (ended.code, ended.out, ended.err) == (0, "model.safetensors\n", "")
     written = load_file("model.safetensors")
     assert written.keys() == checkpoint.keys()
+    assert Path("model.safetensors").stat().st_mode == Path("epoch_3.pt").stat().st_mode
     for name, weight in written.items():
         assert torch.equal(weight, checkpoint[name].half()), name
     with safe_open("model.safetensors", "pt") as file:
