@@ -11,8 +11,9 @@ import pictures
 import torch
 import words
 from augment import augment
-from clip.simple_tokenizer import SimpleTokenizer
 from torch import Tensor
+
+from clip.simple_tokenizer import SimpleTokenizer
 
 SIZE = 256
 SHORT, LONG = 20, 77  # context lengths

@@ -6,7 +6,6 @@ import json
 import random
 from pathlib import Path
 
-import clip
 import numpy as np
 import pictures
 import torch
@@ -15,6 +14,8 @@ from export import TARGET
 from fetch import HERE
 from PIL import Image
 from torch import Tensor
+
+import clip
 
 SIZE = 256  # pixels of a rendered picture before `preprocess`
 THINGS = {3, 4, 5, 6, 7}  # groups: animals, food, travel, activities, objects

@@ -20,7 +20,6 @@ from sklearn.datasets import load_digits
 from words import COLOURS, Concept, code_points, concepts, plain, shortcodes
 
 SIZE = 80  # pixels; the model sees 64
-SKIP_SYSTEM_FONTS = True  # the same picture on every machine
 
 # Sets drawn by the same hand keep their pictures of a concept out of training together.
 FAMILY = {
@@ -31,6 +30,11 @@ FAMILY = {
     "fa7-solid": "fa7-solid",
 }  # fmt: skip
 HELD_OUT_STYLE = "openmoji"
+# Sets that say which icon is which emoji; fluent-emoji has the slugs of fluent-emoji-flat.
+WITH_CODES = {
+    "noto", "twemoji", "openmoji",
+    "fluent-emoji", "fluent-emoji-flat", "fluent-emoji-high-contrast",
+}  # fmt: skip
 ONE_COLOUR = {
     "fluent-emoji-high-contrast", "emojione-monotone", "ph", "tabler", "lucide", "mdi",
     "game-icons", "fa7-solid",
@@ -85,8 +89,8 @@ def by_slug() -> dict[str, int]:
 def matches(style: str) -> list[tuple[str, int]]:
     """(slug, concept) of every icon of the set that shows one of the concepts."""
     icons = icon_set(style)["icons"]
-    codes = by_code("fluent-emoji-flat" if style == "fluent-emoji" else style)
-    if codes and style in {"noto", "twemoji", HELD_OUT_STYLE} or style.startswith("fluent"):
+    if style in WITH_CODES:
+        codes = by_code("fluent-emoji-flat" if style == "fluent-emoji" else style)
         index = {concept.code: i for i, concept in enumerate(concepts()[:-10])}
         found = [(slug, index[code]) for code, slug in codes.items() if code in index]
         return sorted({pair for pair in found if pair[0] in icons}, key=lambda pair: pair[1])
@@ -110,7 +114,7 @@ def svg(style: str, slug: str) -> str:
 def render(style: str, slug: str, size: int = SIZE) -> np.ndarray:
     """The icon as uint8 [4, size, size]: red, green, blue (not premultiplied) and alpha."""
     text = svg(style, slug).replace("<svg ", f'<svg width="{size}" height="{size}" ', 1)
-    png = resvg_py.svg_to_bytes(svg_string=text, skip_system_fonts=SKIP_SYSTEM_FONTS)
+    png = resvg_py.svg_to_bytes(svg_string=text, skip_system_fonts=True)
     image = Image.open(io.BytesIO(bytes(png))).convert("RGBA").resize((size, size))
     return np.asarray(image).transpose(2, 0, 1).copy()
 
@@ -193,7 +197,7 @@ def drawn(style: str) -> tuple[list[Picture], torch.Tensor]:
 
 
 def digits() -> tuple[list[Picture], torch.Tensor]:
-    """scikit-learn's 1,797 handwritten digits as ink on nothing; the first 1,000 are to train on."""
+    """scikit-learn's 1,797 handwritten digits as ink on nothing; the first 1,000 to train on."""
     data = load_digits()
     first = len(concepts()) - 10
     pixels = np.zeros((len(data.images), 4, SIZE, SIZE), np.uint8)

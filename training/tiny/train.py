@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
 
@@ -68,9 +67,13 @@ def rate(step: int, steps: int, decay: int) -> float:
 
 
 def save(path: Path, step: int, training: Training, tools: list[torch.optim.Optimizer]) -> None:
-    state = {"step": step, "training": training.state_dict(), "tools": [t.state_dict() for t in tools]}
+    state = {
+        "step": step,
+        "training": training.state_dict(),
+        "tools": [t.state_dict() for t in tools],
+    }
     torch.save(state, path.with_suffix(".part"))
-    os.replace(path.with_suffix(".part"), path)
+    path.with_suffix(".part").replace(path)
 
 
 def resume(path: Path, training: Training, tools: list[torch.optim.Optimizer]) -> int:
@@ -94,7 +97,7 @@ def train(steps: int, decay: int, checkpoint: Path) -> tuple[TinyClip, Vocabular
     began, recent = time.time(), 0.0
     for step in range(first, steps):
         share = rate(step, steps, decay)
-        tools_rates(tools, share)
+        set_rates(tools, share)
         with torch.autocast("cpu", torch.bfloat16):
             loss = loss_of(batches[step])
         loss.backward()
@@ -104,16 +107,22 @@ def train(steps: int, decay: int, checkpoint: Path) -> tuple[TinyClip, Vocabular
         recent += loss.item() / REPORT_EVERY
         if (done := step + 1) % REPORT_EVERY == 0:
             pace = (time.time() - began) / (done - first)
-            print(f"step {done} of {steps}  loss {recent:.3f}  rate {share:.3f}  {pace:.2f} s/step", flush=True)
+            print(
+                f"step {done} of {steps}  loss {recent:.3f}  rate {share:.3f}  {pace:.2f} s/step",
+                flush=True,
+            )
             recent = 0.0
         if done % CHECKPOINT_EVERY == 0:
             save(checkpoint, done, training, tools)
         if done % VALIDATE_EVERY == 0:
-            print(f"step {done}  validation {validation(training.clip, batches.vocabulary)}", flush=True)
+            print(
+                f"step {done}  validation {validation(training.clip, batches.vocabulary)}",
+                flush=True,
+            )
     return training.clip, batches.vocabulary
 
 
-def tools_rates(tools: list[torch.optim.Optimizer], share: float) -> None:
+def set_rates(tools: list[torch.optim.Optimizer], share: float) -> None:
     for tool, full in zip(tools, (MUON_RATE, ADAM_RATE), strict=True):
         for group in tool.param_groups:
             group["lr"] = full * share

@@ -16,14 +16,26 @@ EMOJIBASE = "emojibase-data"
 EASY_SETS: dict[str, list[str]] = json.loads(
     Path(__file__).with_name("easy_sets.json").read_text("utf-8")
 )
-DIGITS = "zero one two three four five six seven eight nine".split()
+DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 LEFT_OUT = 80  # concepts wholly left out of training, to measure words never paired with a picture
 
 COUNTRY_FLAGS = {98, 99}
 FAMILIES = 30
 GROUP_WEIGHT = {0: 1.3, 1: 0.6, 3: 1.3, 4: 1.3, 5: 1.0, 6: 1.0, 7: 1.2, 8: 0.5, 9: 0.5}
 
-COLOURS = "red orange yellow green blue purple pink brown black white grey".split()
+COLOURS = [
+    "red",
+    "orange",
+    "yellow",
+    "green",
+    "blue",
+    "purple",
+    "pink",
+    "brown",
+    "black",
+    "white",
+    "grey",
+]
 TEMPLATES = (
     "a photo of a {}", "a photo of a {}", "a photo of the {}", "a picture of a {}",
     "a drawing of a {}", "an icon of a {}", "an emoji of a {}", "a sketch of a {}",
