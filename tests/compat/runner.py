@@ -1,0 +1,129 @@
+"""Run the cases under whatever `clip` this interpreter imports, and write down what they return.
+
+    python runner.py FILES OUT [--also FOLDER] [CASE ...]
+
+FILES is a folder that `materials` has filled. OUT becomes one npz file: an array for each value
+of each case, text as JSON, and under "<case>/raised" the traceback of a case that failed. The same
+command runs in both environments; only what `import clip` finds differs. FOLDER is searched for
+packages after all others: it lends torchvision to an environment without it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import inspect
+import json
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+HERE = Path(__file__).parent
+MOST_VALUES = 1500
+Case = Callable[[ModuleType, Any], dict[str, Any]]
+
+
+def _module(path: Path) -> ModuleType:
+    name = f"compat_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def cases() -> dict[str, Case]:
+    """Every public function of `cases/*.py`, under "file.function"."""
+    found: dict[str, Case] = {}
+    for path in sorted((HERE / "cases").glob("*.py")):
+        module = _module(path)
+        for name, member in vars(module).items():
+            own = inspect.isfunction(member) and member.__module__ == module.__name__
+            if own and not name.startswith("_"):
+                found[f"{path.stem}.{name}"] = member
+    return found
+
+
+def needs_torchvision(case: Case) -> bool:
+    """Whether the case's own code imports torchvision."""
+    return "torchvision" in inspect.getsource(case)
+
+
+def _array(value: Any) -> np.ndarray:
+    if isinstance(value, torch.Tensor):
+        return value.detach().float().numpy() if value.dtype is torch.bfloat16 else _numpy(value)
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value
+    return np.array(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _sampled(name: str, array: np.ndarray) -> dict[str, np.ndarray]:
+    """A large array by its shape and some thousand of its values, so that files stay small."""
+    if array.size <= MOST_VALUES:
+        return {name: array}
+    step = array.size // MOST_VALUES + 1
+    return {f"{name}, shape": np.array(array.shape), name: array.ravel()[::step]}
+
+
+def _numpy(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()
+
+
+def run(clip: ModuleType, kit: Any, names: list[str]) -> dict[str, np.ndarray]:
+    """The values of each case, by "case/value". The cases leave `clip` as they found it."""
+    every = cases()
+    arrays: dict[str, np.ndarray] = {}
+    for name in names or list(every):
+        torch.manual_seed(0)
+        np.random.seed(0)
+        before = Path.cwd()
+        try:
+            for key, value in every[name](clip, kit).items():
+                arrays |= _sampled(f"{name}/{key}", _array(value))
+        except Exception:
+            arrays[f"{name}/raised"] = np.array(traceback.format_exc())
+        os.chdir(before)
+    return arrays
+
+
+def define_missing_torchvision_operators() -> None:
+    """Let torchvision's CUDA wheel be imported beside a CPU build of torch; transforms work."""
+    boxes = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+    for operator in ("nms", "qnms"):
+        torch.library.define(f"torchvision::{operator}", boxes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("files", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--also")
+    parser.add_argument("cases", nargs="*")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.simplefilter("ignore", FutureWarning)
+    if arguments.also:
+        sys.path.append(arguments.also)
+    if importlib.util.find_spec("torchvision") is not None:
+        define_missing_torchvision_operators()
+    from materials import Kit
+
+    import clip
+
+    kit = Kit(arguments.files.resolve())
+    np.savez(arguments.out, **run(clip, kit, arguments.cases))
+
+
+if __name__ == "__main__":
+    main()
