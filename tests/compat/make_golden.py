@@ -15,8 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from materials import Kit, save_original_archives
-from runner import define_missing_torchvision_operators, run
 
 GOLDEN = Path(__file__).parent / "golden"
 SIZES = {
@@ -44,6 +42,9 @@ def whole_models(model: object) -> dict[str, object]:
 
 
 def main() -> None:
+    from materials import Kit, save_original_archives
+    from runner import define_missing_torchvision_operators, run
+
     torch.set_num_threads(1)
     define_missing_torchvision_operators()
     import clip
