@@ -298,6 +298,24 @@ def wide_module_in_many_places(kit) -> bytes:
     return kit.archive(kit.pickle(module + b"0" + outer), {})
 
 
+def wide_set_in_many_places(kit) -> bytes:
+    """50,000 names of one module, of which 50,000 buffers are not to be saved."""
+    hidden = b"](" + b"".join(kit.text(str(n)) for n in range(50_000)) + b"e"
+    groups = b"".join(kit.text(f"_{g}") + b"}" for g in ("parameters", "buffers", "modules"))
+    state = groups + kit.text("_non_persistent_buffers_set") + hidden
+    names = b"".join(kit.text(str(n)) + b"h\0" for n in range(50_000))
+    module = kit.name("a", "M") + b")\x81}(" + state + b"ubq\0"
+    outer = kit.name("__torch__", "M") + b")\x81}(" + names + b"ub"
+    return kit.archive(kit.pickle(module + b"0" + outer), {})
+
+
+def names_that_regular_expressions_dislike(kit) -> bytes:
+    scalar = kit.tensor("logit_scale", 1, (), ()) + b"q\0"
+    names = [f"{n:05}" + "visual.conv1.weight." * 24 for n in range(12_000)]
+    entries = b"".join(kit.text(name) + b"h\0" for name in names)
+    return kit.archive(kit.pickle(b"}" + kit.text("x") + scalar + b"s(" + entries + b"u"))
+
+
 def long_names_of_tensors(kit) -> bytes:
     scalar = kit.tensor("logit_scale", 1, (), ())
     names = {f"{n:05}" + "x" * 50_000: scalar for n in range(100)}
@@ -337,6 +355,8 @@ BOMBS = [
     (billion_laughs_of_tuples_for_a_storage_s_type, "unknown kind"),
     (billion_laughs_of_modules, "more objects"),
     (wide_module_in_many_places, "more objects"),
+    (wide_set_in_many_places, "more objects"),
+    (names_that_regular_expressions_dislike, "no CLIP model|only the picture tower"),
     (long_names_of_tensors, "no CLIP model"),
 ]
 

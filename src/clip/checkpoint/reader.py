@@ -89,7 +89,7 @@ class Checkpoint:
         for name, entry in self.tensors.items():
             parts = entry if isinstance(entry, tuple) else (entry,)
             dtype = dtype_of(name, parts[0].dtype) if dtype_of else parts[0].dtype
-            whole = _uninitialised(shape_of(entry), dtype)
+            whole = self._uninitialised(shape_of(entry), dtype)
             weights[name] = whole
             first = 0
             for part in parts:
@@ -98,6 +98,15 @@ class Checkpoint:
                 targets.append(Target(part, piece, name in through_half))
         materialise(targets, checksums=checksums)
         return weights
+
+    def _uninitialised(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        # Not even inside of inference_mode may the weights of a model be inference tensors: other
+        # threads fill them, and people train them later.
+        with torch.inference_mode(False):
+            try:
+                return torch.empty(shape, dtype=dtype, device="cpu")
+            except RuntimeError as error:
+                raise _no_memory(self.path) from error
 
     def close(self) -> None:
         self._files.close()
@@ -140,9 +149,7 @@ def open(path: str | os.PathLike[str] | BinaryIO) -> Checkpoint:
             config = config_of(place, contents.metadata, source.path)
             return _checkpoint(source.path, contents, config, files)
         except MemoryError as error:
-            raise CheckpointError(
-                str(path), "there is not enough memory to read it", "Close other programs."
-            ) from error
+            raise _no_memory(str(path)) from error
 
 
 def _open_directory(path: Path, files: ExitStack) -> Checkpoint:
@@ -179,8 +186,9 @@ def _checkpoint(
     )
 
 
-def _uninitialised(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    # Not even inside of inference_mode may the weights of a model be inference tensors: other
-    # threads fill them, and people train them later.
-    with torch.inference_mode(False):
-        return torch.empty(shape, dtype=dtype, device="cpu")
+def _no_memory(path: str) -> CheckpointError:
+    return CheckpointError(
+        path,
+        "there is not enough memory to read it",
+        "Close other programs, or use a machine with more memory.",
+    )

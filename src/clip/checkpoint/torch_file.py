@@ -21,6 +21,9 @@ _LONGEST_NAME = 512
 _SETTINGS = (type(None), bool, int, float, str)
 """What a scripted module has beside its tensors: whether it trains, its sizes."""
 
+_MASK = "attn_mask"
+"""The causal mask: computed, not learnt, but scripted modules keep every tensor they have."""
+
 
 def plain_tree(node: object, recipes: TensorRecipes, budget: Budget) -> Any:
     """The same values with dicts for the records of dicts, and tensors for their recipes.
@@ -95,6 +98,8 @@ class _Reader:
                 if any(value is outer for outer in path):
                     raise self.recipes.source.damaged(f"the module {name} holds itself")
                 self._flatten(inner, f"{name}.", [*path, value], flat)
+            elif key == _MASK:
+                continue
             elif isinstance(value, Call) and self.recipes.recognises(value):
                 flat[name] = self._tensor(value)
             elif not isinstance(value, _SETTINGS):
@@ -113,6 +118,7 @@ class _Reader:
         if not {"_parameters", "_buffers", "_modules"} <= state.keys():
             return None
         hidden = set(_members(state.get("_non_persistent_buffers_set")))
+        self.budget.spend(64 * len(hidden))
         entries: list[object] = []
         for group in ("_parameters", "_buffers", "_modules"):
             pairs = _pairs(state[group]) or []

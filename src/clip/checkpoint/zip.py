@@ -228,7 +228,8 @@ def _read_local_header(source: FileSource, record: ZipRecord) -> int:
     absent = bool(flags & _DESCRIPTOR)
     lengths_agree = sizes == (record.unpacked, record.nbytes) or (absent and sizes == (0, 0))
     checksum_agrees = checksum == record.checksum or (absent and checksum == 0)
-    if (flags, method) != (record.flags, record.method) or not (lengths_agree and checksum_agrees):
+    kinds_agree = method == record.method and not (flags ^ record.flags) & _ENCRYPTED
+    if not (kinds_agree and lengths_agree and checksum_agrees):
         raise _disagreement(source, record)
     return after + len(rest)
 

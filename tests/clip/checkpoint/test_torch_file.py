@@ -68,6 +68,15 @@ def test_an_archive_is_its_state_dict(archive: Path, model) -> None:
     assert found == {k: tuple(v.shape) for k, v in model.state_dict().items()} | sizes
 
 
+def test_the_mask_of_a_scripted_module_is_no_weight(tmp_path: Path) -> None:
+    """Traced modules lose plain tensors, scripted ones keep them."""
+    module = torch.nn.Linear(2, 3)
+    module.attn_mask = torch.ones(2, 2)
+    with pytest.warns(DeprecationWarning, match="deprecated"):
+        torch.jit.script(module).save(tmp_path / "scripted.pt")
+    assert list(tree_of(tmp_path / "scripted.pt")) == ["weight", "bias"]
+
+
 def test_what_stands_beside_the_weights_stays_inert(save) -> None:
     linear = torch.nn.Linear(2, 3)
     optimizer = torch.optim.AdamW(linear.parameters())
