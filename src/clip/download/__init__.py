@@ -188,22 +188,24 @@ def _fill_from_any(
 
 
 def _check_space(wanted: _Wanted, partial: Partial) -> None:
-    if wanted.nbytes is not None:
-        missing = wanted.nbytes - partial.size
-        if shutil.disk_usage(wanted.target.parent).free < missing:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    """Raise now what would come at the end of a long download; some file systems do not say."""
+    usage = shutil.disk_usage(wanted.target.parent)
+    missing = 0 if wanted.nbytes is None else wanted.nbytes - partial.size
+    if usage.total and usage.free < missing:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _disk_trouble(wanted: _Wanted, error: OSError) -> DownloadError:
     folder = wanted.target.parent
     elsewhere = "or name another directory with CLIP_CACHE or download_root"
     if error.errno in _DISK_FULL:
-        free = shutil.disk_usage(folder).free
+        existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        free = shutil.disk_usage(existing).free
         needed = "" if wanted.nbytes is None else f", and {wanted.nbytes} are needed in all"
         return DownloadError(
             f"The disk with {folder} is full: {free} bytes are free{needed} for "
             f"{wanted.target.name}. Make room and try again, {elsewhere}."
         )
     return DownloadError(
-        f"{wanted.target} cannot be written ({error}). Make the directory writable, {elsewhere}."
+        f"{wanted.target} cannot be used ({error}). Make the directory writable, {elsewhere}."
     )

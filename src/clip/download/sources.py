@@ -119,25 +119,25 @@ def _read_file(
     reason = ""
     try:
         file, total = opener(address)
+        file.seek(offset)
     except FileNotFoundError:
         reason = "does not have the file"
     # fsspec's file systems raise whatever their own libraries do.
     except Exception as error:
-        reason = redact(f"cannot be read ({type(error).__name__}: {error})")
+        reason = redact(f"cannot be read ({type(error).__name__}: {error})", address)
     if reason:
         raise Unusable(reason)
     with file:
-        file.seek(offset)
-        yield Body(offset, total, None, _pieces(file))
+        yield Body(offset, total, None, _pieces(file, address))
 
 
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
+def _pieces(file: BinaryIO, address: str) -> Iterator[bytes]:
     while True:
         reason = ""
         try:
             piece = file.read(_PIECE)
         except Exception as error:
-            reason = redact(f"stopped ({type(error).__name__}: {error})")
+            reason = redact(f"breaks off ({type(error).__name__}: {error})", address)
         if reason:
             raise Interrupted(reason)
         if not piece:

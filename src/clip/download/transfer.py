@@ -20,6 +20,7 @@ Progress = Callable[[int, "int | None"], None]
 _FRUITFUL = 1 << 20
 _LONGEST_PAUSE = 30.0
 _LONGEST_WISH = 120.0
+_WORTH_TELLING = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -29,8 +30,8 @@ class Retry:
     """How patiently a source is asked.
 
     Attributes:
-        tries: how many tries in a row may bring less than a MiB before a source is given up;
-            tries that bring more do not count, so a long file may arrive in many pieces.
+        tries: how many tries in a row may fail to get a MiB further before a source is given up;
+            others do not count, so a long file may arrive in many pieces.
         pause: seconds before the second try; doubled for each further one, up to 30 s, and
             shortened at random by up to half so that many waiting clients spread out.
         timeout: seconds without a byte after which a connection is given up.
@@ -66,21 +67,23 @@ def _receive_all(
     partial: Partial, source: Source, nbytes: int | None, retry: Retry, progress: Progress | None
 ) -> None:
     fruitless = 0
+    furthest = partial.size
     while True:
-        before = partial.size
         try:
             _receive(partial, source, nbytes, progress)
             return
         except Interrupted as interruption:
             reason, wish = str(interruption), interruption.wait
-        fruitless = 0 if partial.size - before >= _FRUITFUL else fruitless + 1
+        fruitless = 0 if partial.size - furthest >= _FRUITFUL else fruitless + 1
+        furthest = max(furthest, partial.size)
         if fruitless >= retry.tries:
             raise Unusable(f"{reason}; given up after {fruitless} tries")
         if wish is not None and wish > _LONGEST_WISH:
             raise Unusable(f"{reason} and asks to wait {wish:.0f} s")
         backoff = min(_LONGEST_PAUSE, retry.pause * 2 ** max(0, fruitless - 1))
         pause = max(wish or 0.0, backoff * random.uniform(0.5, 1))
-        _log.info("%s %s; trying again in %.1f s", source, reason, pause)
+        level = logging.WARNING if pause >= _WORTH_TELLING else logging.INFO
+        _log.log(level, "%s %s; trying again in %.1f s", source, reason, pause)
         time.sleep(pause)
 
 

@@ -165,6 +165,24 @@ def pauses(monkeypatch):
     return made
 
 
+def test_a_server_that_never_gets_further_is_given_up(server, content, target, pauses):
+    """It ignores ranges, and ends sometimes earlier and sometimes later."""
+    large = server.content(random.Random(5).randbytes(4_000_000))
+    cuts = [{"cut": cut, "ranges": False} for cut in (3_000_000, 1_000_000) * 20]
+    base = server.play(*cuts)
+    with pytest.raises(DownloadError, match="given up after 3 tries"):
+        get(base, large, target, nbytes=len(large.data))
+    assert len(server.log(base)) == 4
+
+
+def test_a_long_file_may_come_in_many_pieces(server, content, target, pauses):
+    large = server.content(random.Random(5).randbytes(9_000_000))
+    base = server.play({"cut": 1 << 20})
+    get(base, large, target, nbytes=len(large.data))
+    assert target.read_bytes() == large.data
+    assert len(server.log(base)) == 9
+
+
 def test_the_pauses_grow_and_differ(server, content, target, pauses):
     for number in range(2):
         with pytest.raises(DownloadError):

@@ -209,7 +209,7 @@ def test_a_read_only_cache_without_the_file_says_what_to_do(server, content, sha
     order = wanted(server.play(), content, cache / "RN50.pt")
     outcome = start_process(**order, user=NOBODY, folder=shared).outcome()
     assert outcome.startswith("DownloadError")
-    assert "cannot be written" in outcome
+    assert "cannot be used" in outcome
     assert "CLIP_CACHE" in outcome
 
 

@@ -140,6 +140,20 @@ def test_a_mirror_that_fsspec_cannot_read_says_why(content, target):
         get(NOWHERE, content, target, mirrors=["nosuch://bucket"])
 
 
+def test_a_mirror_that_fsspec_cannot_read_keeps_its_credentials(content, target, monkeypatch):
+    fsspec = pytest.importorskip("fsspec")
+
+    def fail(address):
+        raise PermissionError(f"s3cret is no key for {address}")
+
+    monkeypatch.setattr(fsspec, "url_to_fs", fail)
+    with pytest.raises(DownloadError, match="is no key for") as error:
+        get(NOWHERE, content, target, mirrors=["s3://someone:s3cret@bucket"])
+    assert "s3cret" not in str(error.value)
+    assert "someone" not in str(error.value)
+    assert error.value.__context__ is None
+
+
 # Offline
 
 
