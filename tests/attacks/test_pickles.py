@@ -252,10 +252,10 @@ def module_in_itself(kit) -> bytes:
 
 def _doubled(levels: int, inner: bytes, value: bytes) -> bytes:
     """Each level holds the one below twice, so that 2**levels paths lead to the innermost."""
-    body = inner + b"q\0"
+    body = inner + b"q\0" + b"0"
     for level in range(levels):
-        body += value.replace(b"?", b"h" + bytes([level])) + b"q" + bytes([level + 1])
-    return body
+        body += value.replace(b"?", b"h" + bytes([level])) + b"q" + bytes([level + 1]) + b"0"
+    return body + b"h" + bytes([levels])
 
 
 def billion_laughs_of_lists(kit) -> bytes:

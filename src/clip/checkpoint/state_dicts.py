@@ -96,7 +96,7 @@ def listed(names: Iterable[str], most: int = 5) -> str:
     >>> listed(["a", "b", "c"], most=2)
     'a, b and 1 more'
     """
-    names = list(names)
+    names = [f"{name[:80]}…" if len(name) > 80 else name for name in names]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
