@@ -36,11 +36,12 @@ def having(language: str) -> list[object]:
 
 @pytest.fixture
 def in_a_workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with the examples and a photo.jpg, as the pages assume, and no other cache."""
+    """A folder with examples, a photo.jpg, photos and names.txt, as the pages assume."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     (tmp_path / "photos").mkdir()
     shutil.copy(next((ROOT / "examples").glob("*.png")), tmp_path / "photo.jpg")
     shutil.copy(tmp_path / "photo.jpg", tmp_path / "photos")
+    (tmp_path / "names.txt").write_text("cat\nowl\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLIP_CACHE", str(tmp_path / "cache"))
 
