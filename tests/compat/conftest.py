@@ -1,8 +1,9 @@
 """Where the two sides of every comparison come from.
 
-The cases run in processes of their own: once under ours, without torchvision as users have it,
-once under openai/CLIP's own code in the peers' environment (`make peers`). Without that environment
-ours is held against golden/results.npz.xz, which the same code wrote (make_golden.py).
+The cases run in processes of their own: under ours as users have it, without torchvision and both
+with and without gradients; and under openai/CLIP's own code in the peers' environment (`make
+peers`). Without that environment ours is held against golden/results.npz.xz, which the same code
+wrote (make_golden.py).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import pytest
 
 from . import materials
 from .materials import Kit
-from .runner import cases, needs_torchvision
+from .runner import cases, differentiates, needs_torchvision
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -29,10 +30,6 @@ PEERS_PYTHON = PEERS / ("Scripts/python.exe" if os.name == "nt" else "bin/python
 SECONDS = 1200
 
 Results = Mapping[str, np.ndarray]
-
-
-def _site_packages(environment: Path) -> Path:
-    return next(environment.glob("[Ll]ib/**/site-packages"))
 
 
 def call(python: Path | str, *arguments: object, source: Path | None = None) -> str:
@@ -64,6 +61,12 @@ def peers_python() -> Path:
 
 
 @pytest.fixture(scope="session")
+def lent_packages(peers_python: Path) -> Path:
+    """The packages of the peers' environment, for programs of ours that need torchvision."""
+    return next(peers_python.parents[1].glob("[Ll]ib/**/site-packages"))
+
+
+@pytest.fixture(scope="session")
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
     """The checkpoints: traced and saved by the original where it is installed."""
     folder = tmp_path_factory.mktemp("compat")
@@ -92,21 +95,32 @@ def original(kit: Kit, golden: Results) -> Results:
     return read(out)
 
 
+def _run_ours(kit: Kit, out: str, *arguments: object) -> Results:
+    path = kit.folder / out
+    call(sys.executable, HERE / "runner.py", kit.folder, path, *arguments, source=ROOT / "src")
+    return read(path)
+
+
 @pytest.fixture(scope="session")
 def ours(kit: Kit) -> Results:
     """What ours returns, where torchvision is not installed."""
     names = [name for name, case in cases().items() if not needs_torchvision(case)]
-    out = kit.folder / "ours.npz"
-    call(sys.executable, HERE / "runner.py", kit.folder, out, *names, source=ROOT / "src")
-    return read(out)
+    return _run_ours(kit, "ours.npz", *names)
 
 
 @pytest.fixture(scope="session")
-def ours_with_torchvision(kit: Kit, peers_python: Path) -> Results:
-    """What ours returns in the cases that use torchvision, lent by the peers' environment."""
+def ours_without_gradients(kit: Kit) -> Results:
+    """The same as inference runs it, where the faster kernels may answer."""
+    names = [
+        name
+        for name, case in cases().items()
+        if not (needs_torchvision(case) or differentiates(case))
+    ]
+    return _run_ours(kit, "ours_without_gradients.npz", "--no-grad", *names)
+
+
+@pytest.fixture(scope="session")
+def ours_with_torchvision(kit: Kit, lent_packages: Path) -> Results:
+    """What ours returns in the cases that use torchvision."""
     names = [name for name, case in cases().items() if needs_torchvision(case)]
-    out = kit.folder / "ours_with_torchvision.npz"
-    lent = _site_packages(PEERS)
-    runner = HERE / "runner.py"
-    call(sys.executable, runner, kit.folder, out, "--also", lent, *names, source=ROOT / "src")
-    return read(out)
+    return _run_ours(kit, "ours_with_torchvision.npz", "--also", lent_packages, *names)

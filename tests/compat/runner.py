@@ -1,11 +1,12 @@
 """Run the cases under whatever `clip` this interpreter imports, and write down what they return.
 
-    python runner.py FILES OUT [--also FOLDER] [CASE ...]
+    python runner.py FILES OUT [--also FOLDER] [--no-grad] [CASE ...]
 
 FILES is a folder that `materials` has filled. OUT becomes one npz file: an array for each value
 of each case, text as JSON, and under "<case>/raised" the traceback of a case that failed. The same
 command runs in both environments; only what `import clip` finds differs. FOLDER is searched for
-packages after all others: it lends torchvision to an environment without it.
+packages after all others: it lends torchvision to an environment without it. With --no-grad the
+cases run as inference does.
 """
 
 from __future__ import annotations
@@ -59,6 +60,12 @@ def needs_torchvision(case: Case) -> bool:
     return "torchvision" in inspect.getsource(case)
 
 
+def differentiates(case: Case) -> bool:
+    """Whether the case needs gradients: it cannot run under `torch.no_grad()`."""
+    source = inspect.getsource(case)
+    return any(part in source for part in ("backward(", "autograd", "torch.func.", "train()"))
+
+
 def _array(value: Any) -> np.ndarray:
     if isinstance(value, torch.Tensor):
         return value.detach().float().numpy() if value.dtype is torch.bfloat16 else _numpy(value)
@@ -108,6 +115,7 @@ def main() -> None:
     parser.add_argument("files", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--also")
+    parser.add_argument("--no-grad", action="store_true")
     parser.add_argument("cases", nargs="*")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -121,6 +129,7 @@ def main() -> None:
 
     import clip
 
+    torch.set_grad_enabled(not arguments.no_grad)
     kit = Kit(arguments.files.resolve())
     np.savez(arguments.out, **run(clip, kit, arguments.cases))
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from .runner import cases, needs_torchvision
+from .runner import cases, differentiates, needs_torchvision
 
 CASES = cases()
+INFERENCE = [
+    name for name, case in CASES.items() if not (differentiates(case) or needs_torchvision(case))
+]
 TOLERANCES = {np.dtype(np.float16): 2e-3, np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-5}
 
 
@@ -48,6 +51,11 @@ def test_equals_the_original(case, original, request):
     with_torchvision = needs_torchvision(CASES[case])
     ours = request.getfixturevalue("ours_with_torchvision" if with_torchvision else "ours")
     _assert_same(_values(ours, case), _values(original, case))
+
+
+@pytest.mark.parametrize("case", INFERENCE)
+def test_equals_the_original_without_gradients(case, original, ours_without_gradients):
+    _assert_same(_values(ours_without_gradients, case), _values(original, case))
 
 
 @pytest.mark.parametrize("case", CASES)

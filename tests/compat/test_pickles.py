@@ -7,7 +7,6 @@ import lzma
 import pickletools
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
@@ -149,15 +148,10 @@ print("read")
 """
 
 
-def test_we_read_what_the_original_pickled(kit, peers_python):
+def test_we_read_what_the_original_pickled(kit, peers_python, lent_packages):
     """WiSE-FT keeps the whole model with its preprocessing in one file."""
     path = str(kit.folder / "pickled_by_them.pt")
-    here, also = str(HERE), str(_lent(peers_python))
+    here, also = str(HERE), str(lent_packages)
     call(peers_python, "-c", WRITE_THEIRS.format(here=here, archive=kit.vit, path=path))
     program = READ_THEIRS.format(also=also, here=here, folder=str(kit.folder), path=path)
     assert call(sys.executable, "-c", program, source=ROOT / "src").strip() == "read"
-
-
-def _lent(python: Path) -> Path:
-    """The packages of the peers' environment, torchvision among them."""
-    return next(python.parents[1].glob("[Ll]ib/**/site-packages"))

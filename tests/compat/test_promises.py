@@ -15,7 +15,7 @@ import torch
 import clip
 
 from . import materials
-from .conftest import PEERS, ROOT, call
+from .conftest import ROOT, call
 
 ENTRY_POINTS = ["RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT_B_32", "ViT_B_16",
                 "ViT_L_14", "ViT_L_14_336px"]  # fmt: skip
@@ -105,7 +105,7 @@ def test_download_without_a_root_uses_the_usual_cache(monkeypatch, tmp_path):
     assert Path(found) == cached
 
 
-def test_torchvision_is_not_imported(kit):
+def test_torchvision_is_not_imported(kit, lent_packages):
     program = f"""
 import sys
 import clip
@@ -114,13 +114,8 @@ model, preprocess = clip.load({kit.vit!r}, device="cpu")
 preprocess(Image.new("RGB", (80, 70)))
 print("torchvision" in sys.modules)
 """
-    also = f"import sys; sys.path.append({str(_lent())!r})"
+    also = f"import sys; sys.path.append({str(lent_packages)!r})"
     assert call(sys.executable, "-c", also + program, source=ROOT / "src").strip() == "False"
-
-
-def _lent() -> Path:
-    """A place where torchvision could be found."""
-    return next(PEERS.glob("[Ll]ib/**/site-packages"), PEERS)
 
 
 HUB = """
@@ -148,9 +143,8 @@ def test_torch_hub_loads_from_a_checkout(kit):
     assert models == dict.fromkeys(ENTRY_POINTS, "CLIP")
 
 
-def test_the_vocabulary_of_the_original_is_accepted(peers_python):
-    folder = next(PEERS.glob("[Ll]ib/**/site-packages"))
-    path = folder / "clip" / "bpe_simple_vocab_16e6.txt.gz"
+def test_the_vocabulary_of_the_original_is_accepted(lent_packages):
+    path = lent_packages / "clip" / "bpe_simple_vocab_16e6.txt.gz"
     theirs = clip.simple_tokenizer.SimpleTokenizer(str(path))
     own = clip.simple_tokenizer.SimpleTokenizer()
     text = "a photo of supercalifragilistic naïve 日本語 dogs' 123"

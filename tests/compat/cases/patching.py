@@ -37,6 +37,19 @@ def own_layer_norm(clip, kit):
     return {"kinds": sorted(kinds), "block": type(block.ln_1).__name__, "logits": logits}
 
 
+def layer_norm_with_its_own_epsilon(clip, kit):
+    """A LayerNorm whose constructor asks for another epsilon keeps it."""
+
+    class Coarse(nn.LayerNorm):
+        def __init__(self, width):
+            super().__init__(width, eps=1e-2)
+
+    with mock.patch.object(clip.model, "LayerNorm", Coarse):
+        model, _ = clip.load(kit.vit, device="cpu")
+    logits, _ = model(kit.pixels(2), clip.tokenize(["a", "b"]))
+    return {"epsilon": model.ln_final.eps, "logits": logits}
+
+
 def other_activation(clip, kit):
     """`QuickGELU` replaced by GELU, as users of LAION's weights do."""
     with mock.patch.object(clip.model, "QuickGELU", nn.GELU):
@@ -47,6 +60,37 @@ def other_activation(clip, kit):
 
 def _nothing(model):
     """Stands for `convert_weights` of those who want fp32."""
+
+
+def torch_attention(clip, kit):
+    """`nn.MultiheadAttention` replaced by a subclass while the model is built."""
+
+    class Attention(nn.MultiheadAttention):
+        def forward(self, query, key, value, **arguments):
+            output, weights = super().forward(query, key, value, **arguments)
+            return output * 1.1, weights
+
+    with mock.patch.object(nn, "MultiheadAttention", Attention):
+        model, _ = clip.load(kit.vit, device="cpu")
+    kind = type(model.visual.transformer.resblocks[0].attn).__name__
+    return {"kind": kind, "logits": model(kit.pixels(2), clip.tokenize(["a", "b"]))[0]}
+
+
+def functional_attention(clip, kit):
+    """`F.multi_head_attention_forward` and SDPA replaced after `load`, as daam and others do."""
+    model, _ = clip.load(kit.vit, device="cpu")
+    deep, _ = clip.load(kit.resnet, device="cpu")
+    original, calls = F.multi_head_attention_forward, []
+
+    def forward(*args, **kwargs):
+        calls.append(kwargs["need_weights"])
+        output, weights = original(*args, **kwargs)
+        return output * 1.2, weights
+
+    with mock.patch.object(F, "multi_head_attention_forward", forward):
+        logits, _ = model(kit.pixels(2), clip.tokenize(["a", "b"]))
+        pooled = deep.encode_image(kit.pixels(1, 96))
+    return {"calls": calls, "logits": logits, "pooled": pooled}
 
 
 def class_forward(clip, kit):
@@ -274,6 +318,41 @@ def transform_global(clip, kit):
     with mock.patch.object(clip.clip, "_transform", lambda pixels: f"transform of {pixels}"):
         _, preprocess = clip.load(kit.vit, device="cpu")
     return {"preprocess": preprocess}
+
+
+def build_model_that_adds_weights(clip, kit):
+    """`build_model` replaced by one whose model is larger than the file (prompts, adapters)."""
+
+    def build(weights):
+        model = clip.model.build_model(weights)
+        model.register_parameter("prompt", nn.Parameter(torch.ones(2)))
+        model.transformer.resblocks[0].mlp.c_proj = nn.Sequential(
+            model.transformer.resblocks[0].mlp.c_proj, nn.Identity()
+        )
+        return model
+
+    features = []
+    with mock.patch.object(clip.clip, "build_model", build):
+        for path in (kit.vit, kit.vit_state_dict):
+            model, _ = clip.load(path, device="cpu")
+            features.append(model.encode_text(clip.tokenize("a")))
+    return {"features": torch.cat(features), "dtype": str(model.prompt.dtype)}
+
+
+def build_model_of_another_kind(clip, kit):
+    """`build_model` replaced by one that wraps the model in a class of the caller's."""
+
+    class Wrapper(nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.visual = nn.Module()
+            self.visual.input_resolution = 48
+            self.inner = model
+
+    with mock.patch.object(clip.clip, "build_model", lambda w: Wrapper(clip.model.build_model(w))):
+        model, preprocess = clip.load(kit.vit, device="cpu")
+    features = model.inner.encode_image(kit.pixels(1))
+    return {"features": features, "pixels": preprocess(kit.picture())[:, ::5, ::5]}
 
 
 def build_model_global(clip, kit):
