@@ -48,9 +48,9 @@ class CheckpointError(ClipError):
 
     def __init__(self, path: str | os.PathLike[str], problem: str, advice: str = "") -> None:
         self.path = os.fspath(path)
-        self.problem = problem
+        self.problem = _printable(problem)
         self.advice = advice
-        super().__init__(f"{self.path}: {problem}. {advice}".rstrip())
+        super().__init__(f"{self.path}: {self.problem}. {advice}".rstrip())
 
     def __reduce__(self) -> tuple[type[CheckpointError], tuple[str, str, str]]:
         return type(self), (self.path, self.problem, self.advice)
@@ -58,6 +58,11 @@ class CheckpointError(ClipError):
 
 class WrongHashError(CheckpointError):
     """The file of a named model has not the published hash: damaged, or another file."""
+
+
+def _printable(text: str) -> str:
+    # It may quote names from a hostile file, and those must not reach a terminal as commands.
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 class DownloadError(ClipError):

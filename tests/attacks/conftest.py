@@ -80,6 +80,7 @@ class Guard:
         """The error says what is wrong, in a length that people read, and what to do."""
         assert re.search(message, verdict.message, re.DOTALL), verdict.message
         assert len(verdict.message) < 1000
+        assert verdict.message.isprintable()
         assert verdict.advice
 
     def keep(self, content: bytes, name: str) -> None:

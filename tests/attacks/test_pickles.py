@@ -427,6 +427,10 @@ def text_that_is_not_utf_8(kit) -> bytes:
     return kit.archive(b"\x80\x02X\x02\0\0\0\xff\xfe.")
 
 
+def commands_for_a_terminal(kit) -> bytes:
+    return kit.archive(kit.pickle(kit.dict(kit.entries() | {"visual.\x1b[2J": b"]"})))
+
+
 def name_without_an_end(kit) -> bytes:
     return kit.archive(b"\x80\x02c" + b"a" * 5000 + b".")
 
@@ -479,7 +483,8 @@ BROKEN = [
     (instance_instruction, "instruction 0x69"),
     (out_of_band_buffer, "instruction 0x97"),
     (protocol_of_the_future, "protocol 9"),
-    (text_that_is_not_utf_8, "not UTF-8"),
+    (text_that_is_not_utf_8, "no state dict"),
+    (commands_for_a_terminal, r"makes? no sense|\\x1b\[2J"),
     (name_without_an_end, "does not end"),
     (name_of_numbers, "makes no sense"),
     (state_dict_is_a_number, "no state dict"),

@@ -83,6 +83,12 @@ def name_that_is_long(kit) -> bytes:
     return _joined(header, data)
 
 
+def name_that_is_half_a_character(kit) -> bytes:
+    header, data = _split(kit)
+    header["visual.\ud800\x1b[2J"] = header.pop("visual.proj")
+    return _joined(header, data)
+
+
 def entry_that_is_a_number(kit) -> bytes:
     header, data = _split(kit)
     return _joined(header | {"visual.proj": 1}, data)
@@ -209,6 +215,7 @@ ATTACKS = [
     (header_that_is_not_utf_8, "no proper JSON"),
     (name_twice, "twice"),
     (name_that_is_long, "too long"),
+    (name_that_is_half_a_character, "missing|no use"),
     (entry_that_is_a_number, "describes visual.proj wrongly"),
     (entry_without_a_place, "describes visual.proj wrongly"),
     (entry_with_more, "describes visual.proj wrongly"),

@@ -109,13 +109,7 @@ class Stream:
         if not end:
             raise self.source.damaged("a name in its pickle does not end")
         self.position += len(letters) + 1
-        return self.text(letters)
-
-    def text(self, letters: bytes) -> str:
-        try:
-            return letters.decode("utf-8", "surrogatepass")
-        except UnicodeDecodeError as error:
-            raise self.source.damaged("a text in its pickle is not UTF-8") from error
+        return letters.decode("utf-8", "replace")
 
     def _ahead(self, nbytes: int) -> bytes:
         """The next `nbytes` bytes, or as many as there are, without passing them."""
@@ -214,7 +208,7 @@ class _Machine:
 
     def text(self, form: str) -> None:
         letters = self.payload(form)
-        self.push(letters if isinstance(letters, Blob) else self.stream.text(letters))
+        self.push(letters if isinstance(letters, Blob) else letters.decode("utf-8", "replace"))
 
     def old_string(self, form: str) -> None:
         """A str of Python 2: text, as a rule, but it may be any bytes."""
