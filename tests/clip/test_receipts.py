@@ -91,6 +91,17 @@ def test_a_changed_file_is_not_recognised(path, change):
 
 
 @posix
+@pytest.mark.parametrize("fact", ["size", "mtime_ns", "ctime_ns", "inode", "device"])
+def test_every_fact_of_a_receipt_must_hold(path, fact):
+    verify(path)
+    receipt = receipts.receipt_path(path)
+    facts = json.loads(receipt.read_text(encoding="utf-8"))
+    facts[fact] += 1
+    receipt.write_text(json.dumps(facts), encoding="utf-8")
+    assert not is_trusted(path)
+
+
+@posix
 def test_an_equal_file_with_the_old_times_is_not_recognised(path):
     """Size and modification time can be forged; the inode and its change time cannot."""
     verify(path)
