@@ -21,7 +21,7 @@ help:
 	@echo "make clean   remove both and every cache"
 
 demo: $(VENV)/package.stamp
-	$(RUN)/snaplink classify examples/*.png --labels "$(LABELS)"
+	$(RUN)/snaplink classify examples/*.png --labels "$(LABELS)" --top 3
 
 test: $(VENV)/dev.stamp $(PEERS)/peers.stamp
 	$(RUN)/python -m pytest
