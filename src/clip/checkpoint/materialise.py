@@ -87,9 +87,8 @@ def materialise(targets: list[Target], *, checksums: bool) -> None:
     Raises:
         CheckpointError: the file cannot be read to its end, or a checksum is wrong.
     """
-    jobs = [partial(_fill, target, window) for target in targets for window in _parts(target)]
-    if checksums:
-        jobs += _checks(target.stored for target in targets)
+    jobs = _checks(target.stored for target in targets) if checksums else []
+    jobs += [partial(_fill, target, window) for target in targets for window in _parts(target)]
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as threads:
         for done in [threads.submit(job) for job in jobs]:
             done.result()
@@ -121,14 +120,13 @@ def _fill(target: Target, window: _Window) -> None:
 
 
 def _is_plain_copy(target: Target, window: _Window) -> bool:
+    """Whether the bytes of the file are those of the target, one after the other."""
     stored = target.stored
     return (
         window.target.dtype == stored.dtype
         and not (target.through_half and stored.dtype != torch.float16)
         and (not stored.big_endian or stored.itemsize == 1)
         and window.target.is_contiguous()
-        and window.span == window.target.numel()
-        and window.stride == stored.stride
         and _is_contiguous(window)
     )
 
