@@ -117,7 +117,10 @@ def verify(
     sha256: str,
     progress: Callable[[int], None] | None = None,
 ) -> bool:
-    """Whether the open file has this hash, by hashing it; leaves a receipt when it has.
+    """Whether the open file has this hash, by hashing it.
+
+    If it has, a receipt is left; if not, a receipt that is there is wrong (a disk can lose bits
+    without a trace in any time) and goes.
 
     Args:
         file: the file as the caller opened it, and will read it.
@@ -127,6 +130,8 @@ def verify(
     """
     before = os.fstat(file.fileno())
     if sha256_of(file, progress) != sha256:
+        with suppress(OSError):
+            receipt_path(path).unlink()
         return False
     after = os.fstat(file.fileno())
     untouched = _facts(before, sha256) == _facts(after, sha256)

@@ -164,6 +164,17 @@ def test_obtain_repairs_from_a_mirror(folder, cached, model, tmp_path):
     assert "broken" in states(folder).values()
 
 
+def test_obtain_repairs_what_verify_found_broken_under_a_receipt(folder, cached, model, tmp_path):
+    """A disk that loses bits leaves the receipt as believable as before."""
+    cached.write_bytes(DATA[::-1])
+    with cached.open("rb") as file:
+        receipts.write(file, cached, model.sha256)
+    (tmp_path / model.file).write_bytes(DATA)
+    assert cache.verify(model, folder).state == "broken"
+    cache.obtain(model, folder, mirrors=[str(tmp_path)])
+    assert cached.read_bytes() == DATA
+
+
 def test_obtain_says_what_it_may_not_fetch(folder, model):
     with pytest.raises(OfflineError, match=model.sha256):
         cache.obtain(model, folder)

@@ -61,6 +61,14 @@ def test_a_wrong_file_gets_no_receipt(path):
     assert not receipts.receipt_path(path).exists()
 
 
+@posix
+def test_a_receipt_that_proves_wrong_goes(path):
+    verify(path)
+    assert not verify(path, "0" * 64)
+    assert not is_trusted(path)
+    assert not receipts.receipt_path(path).exists()
+
+
 def test_a_file_without_an_owner_to_tell_is_never_trusted(path, monkeypatch):
     assert verify(path)
     monkeypatch.setattr("clip.receipts.os.name", "nt")
