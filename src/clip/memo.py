@@ -10,8 +10,9 @@ answer that another thread found meanwhile is dropped with the old edition, neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 __all__ = ["Answers", "Table"]
@@ -72,6 +73,7 @@ class Answers(dict[str, Value]):
     Args:
         answer: the function.
         given: everything its answers depend on, to be compared by the caller.
+        reserve: answers known beforehand.
 
     >>> answers = Answers(str.upper, given=())
     >>> answers["cat"], dict(answers)
@@ -81,11 +83,16 @@ class Answers(dict[str, Value]):
     MOST = 65_536
     LONGEST = 64
 
-    def __init__(self, answer: Callable[[str], Value], given: tuple[object, ...]) -> None:
+    def __init__(
+        self,
+        answer: Callable[[str], Value],
+        given: tuple[object, ...],
+        reserve: Mapping[str, Value] = MappingProxyType({}),
+    ) -> None:
         super().__init__()
         self.answer = answer
         self.given = given
-        self.reserve: dict[str, Value] = {}
+        self.reserve = reserve
 
     def __missing__(self, question: str) -> Value:
         known = self.reserve.get(question)

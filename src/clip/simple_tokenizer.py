@@ -12,7 +12,7 @@ import html
 import os
 import re
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -36,6 +36,7 @@ __all__ = [
 
 # With 256 bytes, inside and at the end of a word, and the special tokens they make 49,408 ids.
 _MERGES = 48_894
+_NEVER = float("inf")
 _SPECIAL_TOKENS = ("<|startoftext|>", "<|endoftext|>")
 _PATTERN = (
     r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -125,16 +126,24 @@ def _pattern() -> Any:
     return regex.compile(_PATTERN, regex.IGNORECASE)
 
 
-def _join(word: Sequence[str], pair: tuple[str, str]) -> list[str]:
-    """Join a pair wherever it stands in a word, from left to right."""
-    first, second = pair
-    joined: list[str] = []
-    for symbol in word:
-        if symbol == second and joined and joined[-1] == first:
-            joined[-1] = first + second
-        else:
-            joined.append(symbol)
-    return joined
+def _attributes(bpe_path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The attributes of a tokenizer with the vocabulary of a file."""
+    with gzip.open(bpe_path) as file:
+        lines = file.read().decode("utf-8").split("\n")
+    merges = [tuple(line.split()) for line in lines[1 : 1 + _MERGES]]
+    symbols = bytes_to_unicode().values()
+    ends = [symbol + "</w>" for symbol in symbols]
+    vocabulary = [*symbols, *ends, *map("".join, merges), *_SPECIAL_TOKENS]
+    encoder = Table(zip(vocabulary, range(len(vocabulary)), strict=True))
+    return {
+        "encoder": encoder,
+        "decoder": {id_: symbol for symbol, id_ in encoder.items()},
+        "bpe_ranks": Table(zip(merges, range(len(merges)), strict=True)),
+        "byte_encoder": Table(bytes_to_unicode().items()),
+        "byte_decoder": {symbol: byte for byte, symbol in bytes_to_unicode().items()},
+        "cache": Table(zip(_SPECIAL_TOKENS, _SPECIAL_TOKENS, strict=True)),
+        "pat": _pattern(),
+    }
 
 
 class SimpleTokenizer:
@@ -187,24 +196,23 @@ class SimpleTokenizer:
 
     def _read(self) -> None:
         """Fill in the attributes that nobody has set. Of two threads that do, the first wins."""
-        with gzip.open(self._bpe_path) as file:
-            lines = file.read().decode("utf-8").split("\n")
-        merges = [tuple(line.split()) for line in lines[1 : 1 + _MERGES]]
-        symbols = bytes_to_unicode().values()
-        ends = [symbol + "</w>" for symbol in symbols]
-        vocabulary = [*symbols, *ends, *map("".join, merges), *_SPECIAL_TOKENS]
-        encoder = Table((symbol, id_) for id_, symbol in enumerate(vocabulary))
-        attributes = {
-            "encoder": encoder,
-            "decoder": {id_: symbol for symbol, id_ in encoder.items()},
-            "bpe_ranks": Table((merge, rank) for rank, merge in enumerate(merges)),
-            "byte_encoder": Table(bytes_to_unicode().items()),
-            "byte_decoder": {symbol: byte for byte, symbol in bytes_to_unicode().items()},
-            "cache": Table((token, token) for token in _SPECIAL_TOKENS),
-            "pat": _pattern(),
-        }
+        attributes = _attributes(self._bpe_path)
+        if self._bpe_path == default_bpe():
+            attributes |= self._whole_words(attributes)
         for name, value in attributes.items():
             self.__dict__.setdefault(name, value)
+
+    def _whole_words(self, tables: dict[str, Any]) -> dict[str, Any]:
+        """What is known of words that are one symbol of OpenAI's vocabulary: they end as it."""
+        encoder = tables["encoder"]
+        merges = {symbol[:-4]: symbol for symbol in encoder if symbol.endswith("</w>")}
+        words = (word for word in merges if word.isascii() and word.isalpha())
+        ids = {word: _pack([encoder[merges[word]]]) for word in words}
+        editions = tuple(tables[name].edition for name in _TABLES)
+        return {
+            "_merges": Answers(self._merge, editions[:1], merges),
+            "_ids": Answers(self._pack_word, editions, ids),
+        }
 
     def bpe(self, token: str) -> str:
         """Merge a token, written in the characters of `byte_encoder`, as far as the ranks go.
@@ -217,20 +225,26 @@ class SimpleTokenizer:
             return cached
         if type(self.bpe_ranks) is not Table:
             return self._merge(token)
-        given = (self.bpe_ranks.edition, get_pairs)
+        given = (self.bpe_ranks.edition,)
         answers = self._merges
         if answers is None or answers.given != given:
             answers = self._merges = Answers(self._merge, given)
         return answers[token]
 
     def _merge(self, token: str) -> str:
-        ranks = self.bpe_ranks
-        word: Sequence[str] = (*token[:-1], token[-1] + "</w>")
-        while len(word) > 1:
-            known = [pair for pair in get_pairs(word) if pair in ranks]
-            if not known:
-                break
-            word = _join(word, min(known, key=ranks.__getitem__))
+        """Join the neighbours with the lowest rank, wherever they stand, until none has a rank."""
+        rank = self.bpe_ranks.get
+        word = [*token[:-1], token[-1] + "</w>"]
+        ranks = [rank(pair, _NEVER) for pair in pairwise(word)]
+        while (lowest := min(ranks, default=_NEVER)) < _NEVER:
+            while lowest in ranks:
+                i = ranks.index(lowest)
+                word[i : i + 2] = [word[i] + word[i + 1]]
+                del ranks[i]
+                if i > 0:
+                    ranks[i - 1] = rank((word[i - 1], word[i]), _NEVER)
+                if i < len(ranks):
+                    ranks[i] = rank((word[i], word[i + 1]), _NEVER)
         return " ".join(word)
 
     def encode(self, text: str) -> list[int]:
@@ -243,16 +257,17 @@ class SimpleTokenizer:
             TypeError: when `text` is no str.
         """
         try:
-            return array("i", self._packed(text)).tolist()
+            return array("i", self._packer()(text)).tolist()
         except (TypeError, OverflowError):  # an id that a caller put in is no 32-bit integer
             return self._spell(" ".join(_words(text)))
 
-    def _packed(self, text: str) -> bytes:
-        """The ids of a text as native int32."""
+    def _packer(self) -> Callable[[str], bytes]:
+        """What turns a text into ids, as native int32, while nothing is edited or replaced."""
         answers = self._known_words()
         if answers is None:
-            return _pack(self._spell(" ".join(_words(text))))
-        return b"".join(map(answers.__getitem__, _words(text)))
+            return lambda text: _pack(self._spell(" ".join(_words(text))))
+        known = answers.__getitem__
+        return lambda text: b"".join(map(known, _words(text)))
 
     def _known_words(self) -> Answers[bytes] | None:
         """Packed ids by word; None if a replaced part may answer otherwise at every call."""
@@ -260,18 +275,20 @@ class SimpleTokenizer:
             return None
         try:
             given = (
-                self.encoder.edition,  # type: ignore[attr-defined]  # a caller's own has none
-                self.bpe_ranks.edition,  # type: ignore[attr-defined]
-                self.cache.edition,  # type: ignore[attr-defined]
+                self.bpe_ranks.edition,  # type: ignore[attr-defined]  # a caller's own has none
+                self.encoder.edition,  # type: ignore[attr-defined]
                 self.byte_encoder.edition,  # type: ignore[attr-defined]
-                get_pairs,
+                self.cache.edition,  # type: ignore[attr-defined]
             )
         except AttributeError:
             return None
         answers = self._ids
         if answers is None or answers.given != given:
-            answers = self._ids = Answers(lambda word: _pack(self._spell(word)), given)
+            answers = self._ids = Answers(self._pack_word, given)
         return answers
+
+    def _pack_word(self, word: str) -> bytes:
+        return _pack(self._spell(word))
 
     def _spell(self, text: str) -> list[int]:
         pattern = self.pat
@@ -305,7 +322,7 @@ class SimpleTokenizer:
             self.__dict__[name] = value
 
 
-_TABLES = ("encoder", "bpe_ranks", "byte_encoder", "cache")
+_TABLES = ("bpe_ranks", "encoder", "byte_encoder", "cache")
 _ATTRIBUTES = (*_TABLES, "decoder", "byte_decoder", "pat")
 _PRIVATE = ("_bpe_path", "_ids", "_merges")
 _our_bpe = SimpleTokenizer.bpe
@@ -335,7 +352,7 @@ def token_table(
     """
     start, end = (_pack([tokenizer.encoder[token]]) for token in _SPECIAL_TOKENS)
     ours = getattr(tokenizer.encode, "__func__", None) is _our_encode
-    packed = tokenizer._packed if ours else lambda text: _pack(tokenizer.encode(text))
+    packed = tokenizer._packer() if ours else lambda text: _pack(tokenizer.encode(text))
     width = context_length * len(end)
     rows: list[bytes] = []
     for text in texts:

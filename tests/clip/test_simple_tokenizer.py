@@ -91,6 +91,25 @@ def test_one_token_at_a_time(tokenizer):
     assert tokenizer.bpe("<|endoftext|>") == "<|endoftext|>"
 
 
+def test_words_that_are_a_symbol_end_as_it(tokenizer):
+    """Which is known of OpenAI's vocabulary from the start; one read from elsewhere merges."""
+    merging = SimpleTokenizer(Path(default_bpe()))
+    words = [end.removesuffix("</w>") for end in merging.encoder if end.endswith("</w>")]
+    assert len(words) > 30_000
+    for word in filter(None, words):
+        assert merging.bpe(word) == tokenizer.bpe(word) == word + "</w>"
+    for word in filter(str.isascii, words):
+        assert merging.encode(word) == tokenizer.encode(word)
+
+
+def test_pairs_are_joined_from_left_to_right_before_the_next_rank(tmp_path):
+    path = tmp_path / "small.txt.gz"
+    path.write_bytes(gzip.compress(b"#\na a\nb c\nabc a\na bc\naa aa"))
+    tokenizer = SimpleTokenizer(path)
+    assert tokenizer.bpe("aaaaax") == "aaaa a x</w>"
+    assert tokenizer.bpe("abcabcx") == "abc abc x</w>"  # not abca bc
+
+
 def test_tables(tokenizer):
     assert len(tokenizer.encoder) == 49_408
     assert len(tokenizer.bpe_ranks) == 48_894
@@ -180,6 +199,8 @@ assert not {{"torch", "ftfy"}} & set(sys.modules)
 
 def test_what_is_kept_is_bounded(tokenizer, monkeypatch):
     monkeypatch.setattr(memo.Answers, "MOST", 50)
+    tokenizer.cache["sks"] = "<sks>"  # forget what is known from the start
+    del tokenizer.bpe_ranks["jeky", "ll</w>"]
     words = [f"w{i}x" for i in range(200)] + ["y" * 1000]
     once = [tokenizer.encode(word) for word in words]
     assert [tokenizer.encode(word) for word in words] == once
@@ -368,12 +389,6 @@ def test_cleaning_replaced(tokenizer, monkeypatch, name):
     assert tokenizer.encode("a dog") == [320, 1929]
     monkeypatch.setattr(simple_tokenizer, name, lambda text: "a cat")
     assert tokenizer.encode("a dog") == [320, 2368]
-
-
-def test_get_pairs_replaced(tokenizer, monkeypatch):
-    assert tokenizer.encode("cat") == [2368]
-    monkeypatch.setattr(simple_tokenizer, "get_pairs", lambda word: set())
-    assert len(tokenizer.encode("cat")) == 3
 
 
 def test_pattern_replaced(tokenizer):
