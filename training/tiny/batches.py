@@ -18,6 +18,8 @@ from clip.simple_tokenizer import SimpleTokenizer
 SIZE = 256
 SHORT, LONG = 20, 77  # context lengths
 LONG_EVERY = 16  # batches
+COLOUR_FROM = 1300  # from this batch on, pictures of one colour are drawn less often
+ONE_COLOUR_SHARE = 0.35  # as often as others
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Batches:
         draw = np.random.default_rng((self.seed, number))
         chosen = draw.choice(self.drawn, SIZE - 10, replace=False, p=self.weights)
         owners = [*chosen.tolist(), *self.digits]
-        shown = [rng.choice(self.of_concept[owner]) for owner in owners]
+        shown = [self.picture(owner, number, rng) for owner in owners]
         long = number % LONG_EVERY == LONG_EVERY - 1
         captions = [self.caption(picture, long, rng) for picture in shown]
         rows, end = self.vocabulary.encode([text for text, _ in captions], LONG if long else SHORT)
@@ -116,6 +118,13 @@ class Batches:
                 [words.concepts()[o].name in c for o, c in zip(owners, claims, strict=True)]
             ).float(),
         )
+
+    def picture(self, concept: int, number: int, rng: random.Random) -> int:
+        choices = self.of_concept[concept]
+        if number < COLOUR_FROM:
+            return rng.choice(choices)
+        plain = [self.pictures[i].style in pictures.ONE_COLOUR for i in choices]
+        return rng.choices(choices, [ONE_COLOUR_SHARE if p else 1.0 for p in plain])[0]
 
     def caption(self, i: int, long: bool, rng: random.Random) -> tuple[str, frozenset[str]]:
         picture = self.pictures[i]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from batches import Batch, Batches, Vocabulary
 from export import export
@@ -18,9 +20,8 @@ from validate import validation
 from words import concepts
 
 SEED = 17
-STEPS = 4000
-WARM_UP = 80
-DECAY = 1200  # the last steps, in which the rates fall to zero
+SCHEDULE = json.loads(Path(__file__).with_name("schedule.json").read_text("utf-8"))
+STEPS = SCHEDULE["step"][-1]
 MUON_RATE, ADAM_RATE, WEIGHT_DECAY = 0.02, 2e-3, 0.1
 CHECKPOINT_EVERY, REPORT_EVERY, VALIDATE_EVERY = 100, 25, 500
 
@@ -61,9 +62,9 @@ def optimisers(training: Training) -> list[torch.optim.Optimizer]:
     return [Muon(blocks, lr=MUON_RATE, decay=WEIGHT_DECAY), adam]
 
 
-def rate(step: int, steps: int, decay: int) -> float:
-    """Warm up, stay, fall: the share of the full learning rate at a step."""
-    return min(1.0, (step + 1) / WARM_UP, (steps - step) / decay)
+def rate(step: int) -> float:
+    """The share of the full learning rate at a step: straight lines between the schedule's."""
+    return float(np.interp(step + 1, SCHEDULE["step"], SCHEDULE["rate"]))
 
 
 def save(path: Path, step: int, training: Training, tools: list[torch.optim.Optimizer]) -> None:
@@ -87,7 +88,7 @@ def resume(path: Path, training: Training, tools: list[torch.optim.Optimizer]) -
     return state["step"]
 
 
-def train(steps: int, decay: int, checkpoint: Path) -> tuple[TinyClip, Vocabulary]:
+def train(checkpoint: Path) -> tuple[TinyClip, Vocabulary]:
     torch.manual_seed(SEED)
     batches = Batches(SEED)
     training = Training(batches.vocabulary)
@@ -95,8 +96,8 @@ def train(steps: int, decay: int, checkpoint: Path) -> tuple[TinyClip, Vocabular
     first = resume(checkpoint, training, tools)
     loss_of = torch.compile(training, dynamic=False)
     began, recent = time.time(), 0.0
-    for step in range(first, steps):
-        share = rate(step, steps, decay)
+    for step in range(first, STEPS):
+        share = rate(step)
         set_rates(tools, share)
         with torch.autocast("cpu", torch.bfloat16):
             loss = loss_of(batches[step])
@@ -108,7 +109,7 @@ def train(steps: int, decay: int, checkpoint: Path) -> tuple[TinyClip, Vocabular
         if (done := step + 1) % REPORT_EVERY == 0:
             pace = (time.time() - began) / (done - first)
             print(
-                f"step {done} of {steps}  loss {recent:.3f}  rate {share:.3f}  {pace:.2f} s/step",
+                f"step {done} of {STEPS}  loss {recent:.3f}  rate {share:.3f}  {pace:.2f} s/step",
                 flush=True,
             )
             recent = 0.0
@@ -130,8 +131,5 @@ def set_rates(tools: list[torch.optim.Optimizer], share: float) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--decay", type=int, default=DECAY)
     parser.add_argument("--checkpoint", type=Path, default=CACHE / "checkpoint.pt")
-    options = parser.parse_args()
-    export(*train(options.steps, options.decay, options.checkpoint))
+    export(*train(parser.parse_args().checkpoint))
