@@ -232,7 +232,8 @@ def _build(
     overrides: Mapping[str, Any],
 ) -> _Loaded:
     """A model in eval mode on its device, from an open checkpoint."""
-    meaning = replace(opened.meaning, **overrides).settled(opened.architecture, opened.path)
+    meaning = replace(opened.meaning, **overrides)
+    meaning.settled(opened.architecture, opened.path)
     if build_model is towers.build_model and towers.is_original():
         if dtype is None:
             dtype = torch.float32 if device.type == "cpu" else torch.float16
@@ -247,7 +248,7 @@ def _build(
 def _furnished(opened: Checkpoint, meaning: Meaning, dtype: torch.dtype) -> CLIP:
     """Read the weights straight into the memory and the dtypes that the model keeps."""
     model = towers.skeleton(opened.architecture)
-    towers.adapt(model, **_chosen(meaning, _TOWERS))
+    towers.adapt(model, **_unlike_openai(meaning, _TOWERS))
     large = towers.half_precision_keys(model)
 
     def dtype_of(name: str, stored: torch.dtype) -> torch.dtype:
@@ -268,12 +269,9 @@ def _built_by_callers_code(opened: Checkpoint, meaning: Meaning, device: torch.d
         weights["context_length"] = torch.tensor(sizes.context_length)
         weights["vocab_size"] = torch.tensor(sizes.vocab_size)
     model = build_model(weights)
-    towers.adapt(model, **_chosen(meaning, _TOWERS))
-    if device.type == "cpu":
-        model.float()
-        if not opened.rounds_to_half:
-            model.load_state_dict(weights)  # `build_model` has rounded a plain file's values
-    return model
+    if said := _unlike_openai(meaning, _TOWERS):
+        towers.adapt(model, **said)
+    return model.float() if device.type == "cpu" else model
 
 
 _TOWERS = (
@@ -283,8 +281,11 @@ _TOWERS = (
 _PICTURES = ("mean", "std", "interpolation", "resize_mode", "fill_color")
 
 
-def _chosen(meaning: Meaning, names: Iterable[str]) -> dict[str, Any]:
-    return {name: getattr(meaning, name) for name in names}
+def _unlike_openai(meaning: Meaning, names: Iterable[str]) -> dict[str, Any]:
+    """What a checkpoint's config or the caller wants otherwise than OpenAI's models have it."""
+    usual = Meaning()
+    values = ((name, getattr(meaning, name)) for name in names)
+    return {name: value for name, value in values if value != getattr(usual, name)}
 
 
 def _scripted(loaded: _Loaded, path: Path) -> CLIP | torch.jit.ScriptModule:
@@ -300,10 +301,10 @@ def _scripted(loaded: _Loaded, path: Path) -> CLIP | torch.jit.ScriptModule:
 
 def _preprocessing(loaded: _Loaded) -> Any:
     side = loaded.model.visual.input_resolution
-    pictures = _chosen(loaded.meaning, _PICTURES)
-    if pictures == _chosen(Meaning(), _PICTURES):
+    wanted = _unlike_openai(loaded.meaning, _PICTURES)
+    if not wanted:
         return _transform(side)
-    return preprocess.transform(side, to_rgb=_convert_image_to_rgb, **pictures)
+    return preprocess.transform(side, to_rgb=_convert_image_to_rgb, **wanted)
 
 
 def _transform(n_px: int) -> Any:

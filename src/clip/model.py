@@ -572,19 +572,21 @@ def furnish(model: CLIP, state_dict: Mapping[str, Tensor]) -> CLIP:
 def adapt(
     model: CLIP,
     *,
-    activation: str = "quick_gelu",
+    activation: str | None = None,
     vision_heads: int | None = None,
     text_heads: int | None = None,
     vision_mlp_width: int | None = None,
     text_mlp_width: int | None = None,
-    vision_eps: float = 1e-5,
-    text_eps: float = 1e-5,
+    vision_eps: float | None = None,
+    text_eps: float | None = None,
 ) -> None:
     """Change what others' CLIP models do unlike OpenAI's and their weights do not say.
 
+    What is None stays as it is.
+
     Args:
-        activation: "quick_gelu", or "gelu" for the exact one.
-        vision_heads, text_heads: attention heads of a tower; None leaves them.
+        activation: "gelu" for the exact one; "quick_gelu" is OpenAI's.
+        vision_heads, text_heads: attention heads of a tower.
         vision_mlp_width, text_mlp_width: hidden width of the MLPs, for a `skeleton` only.
         vision_eps, text_eps: epsilon of a tower's layer norms.
     """
@@ -595,12 +597,13 @@ def adapt(
         _adapt_blocks(visual.transformer, activation, vision_heads, vision_mlp_width)
     _adapt_blocks(model.transformer, activation, text_heads, text_mlp_width)
     for name, module in model.named_modules():
-        if isinstance(module, nn.LayerNorm):
-            module.eps = vision_eps if name.startswith("visual.") else text_eps
+        eps = vision_eps if name.startswith("visual.") else text_eps
+        if eps is not None and isinstance(module, nn.LayerNorm):
+            module.eps = eps
 
 
 def _adapt_blocks(
-    transformer: Transformer, activation: str, heads: int | None, mlp_width: int | None
+    transformer: Transformer, activation: str | None, heads: int | None, mlp_width: int | None
 ) -> None:
     width = transformer.width
     for block in _blocks(transformer):

@@ -128,16 +128,33 @@ def test_the_caller_s_word_overrules_the_config(folder: Path) -> None:
     torch.testing.assert_close(grey, torch.full((3, 32, 32), 128 / 255 - 0.5))
 
 
-def test_a_replaced_class_gets_the_file_s_values_too(
+def test_with_a_replaced_class_the_original_s_way_is_taken(
     folder: Path, original: CLIP, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Norm(clip.model.LayerNorm):
-        pass
+        def __init__(self, width: int) -> None:
+            super().__init__(width, eps=1e-2)
 
     monkeypatch.setattr(clip.model, "LayerNorm", Norm)
     model, _ = clip.load(folder / "state.pt", "cpu")
     assert type(model.ln_final) is Norm
-    assert torch.equal(model.visual.proj, original.visual.proj)
+    assert model.ln_final.eps == 1e-2
+    assert torch.equal(model.visual.proj, original.visual.proj.half().float()), "it rounds"
+
+
+def test_a_replaced_build_model_gets_what_an_archive_holds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: dict[str, torch.Tensor] = {}
+
+    def build(state_dict: dict[str, torch.Tensor]) -> CLIP:
+        found.update(state_dict)
+        return build_model(state_dict)
+
+    monkeypatch.setattr(clip.clip, "build_model", build)
+    clip.load(folder / "archive.pt", "cpu")
+    assert found["context_length"].item() == 77
+    assert found["input_resolution"].item() == 32
 
 
 def test_jit_gives_a_script_module_of_an_archive(folder: Path, image: torch.Tensor) -> None:
