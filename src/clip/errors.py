@@ -50,7 +50,7 @@ class CheckpointError(ClipError):
         self.path = os.fspath(path)
         self.problem = _printable(problem)
         self.advice = advice
-        super().__init__(f"{self.path}: {self.problem}. {advice}".rstrip())
+        super().__init__(f"{_printable(self.path)}: {self.problem}. {advice}".rstrip())
 
     def __reduce__(self) -> tuple[type[CheckpointError], tuple[str, str, str]]:
         return type(self), (self.path, self.problem, self.advice)
@@ -61,7 +61,7 @@ class WrongHashError(CheckpointError):
 
 
 def _printable(text: str) -> str:
-    # It may quote names from a hostile file, and those must not reach a terminal as commands.
+    # It may be, or quote, a name of whatever letters: none may reach a terminal as a command.
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 

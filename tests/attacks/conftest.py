@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import pickle
 import queue
 import re
 import struct
@@ -238,6 +239,12 @@ class Kit:
         storages = self.storages() if storages is None else storages
         records = {f"data/{key}": content for key, content in storages.items()}
         return self.zip({"data.pkl": pickled, "byteorder": b"little", **records})
+
+    def legacy(self, pickled: bytes, storages: Mapping[str, bytes]) -> bytes:
+        """A file of torch.save from before the zip format; all storages are of float32."""
+        start = b"".join(pickle.dumps(v, 2) for v in (0x1950A86A20F9469CFC6C, 1001, {}))
+        content = b"".join(struct.pack("<q", len(s) // 4) + s for s in storages.values())
+        return start + pickled + pickle.dumps(list(storages), 2) + content
 
     def zip(self, records: Mapping[str, bytes], folder: str = "archive/") -> bytes:
         file = io.BytesIO()

@@ -105,6 +105,36 @@ def legacy_without_storages(kit) -> bytes:
     return content[: content.index(b"]q\0(X")] + b"]."
 
 
+def _view(kit, of: str, start: int, shape: tuple[int, ...], stride: tuple[int, ...]) -> bytes:
+    """A tensor on the part of a storage from `start` to its end, as torch 0.3 wrote it."""
+    total = kit.weights[of].numel()
+    part = kit.tuple(kit.text(f"{of} from {start}"), kit.number(start), kit.number(total - start))
+    kind = (kit.text("storage"), kit.name("torch", "FloatStorage"))
+    storage = kit.tuple(*kind, kit.text(of), kit.text("cpu"), kit.number(total), part) + b"Q"
+    place = (b"K\0", kit.numbers(*shape), kit.numbers(*stride))
+    return kit.call("torch._utils", "_rebuild_tensor", storage, *place)
+
+
+def legacy_view_out_of_its_storage(kit) -> bytes:
+    view = _view(kit, "visual.proj", 1, (64, 8), (8, 1))
+    return kit.legacy(kit.pickle(kit.dict(kit.entries() | {"visual.proj": view})), kit.storages())
+
+
+def legacy_views_of_one_storage(kit) -> bytes:
+    """Fifty layers on one storage, each from an element of its own."""
+    largest = "transformer.resblocks.0.mlp.c_fc.weight"
+    entries = kit.entries()
+    for name, value in kit.weights.items():
+        if ".resblocks.0." in name and value.numel() < kit.weights[largest].numel() - 50:
+            for layer in range(1, 50):
+                view = _view(kit, largest, layer, tuple(value.shape), value.stride())
+                entries[name.replace(".0.", f".{layer}.")] = view
+        elif ".resblocks.0." in name:
+            for layer in range(1, 50):
+                entries[name.replace(".0.", f".{layer}.")] = entries[name]
+    return kit.legacy(kit.pickle(kit.dict(entries)), kit.storages())
+
+
 def legacy_truncated_in_the_weights(kit) -> bytes:
     return kit.good["legacy"][:-1]
 
@@ -163,6 +193,8 @@ ATTACKS = [
     (legacy_with_another_version, "version"),
     (legacy_with_another_magic_number, "not written by torch.save"),
     (legacy_without_storages, "is missing"),
+    (legacy_view_out_of_its_storage, "out of its storage"),
+    (legacy_views_of_one_storage, "share storages"),
     (legacy_truncated_in_the_weights, "ends early"),
     (legacy_truncated_in_the_pickle, "ends early"),
     (legacy_with_another_count, "elements, expected are"),

@@ -10,7 +10,7 @@ import torch
 
 from .bounds import check_bounds, overlaps_itself
 from .source import FileSource
-from .tensors import StoredTensor, Unreadable
+from .tensors import StoredTensor, Unreadable, span_of
 from .unpickle import Call, Global, Persistent
 
 __all__ = ["Region", "Storage", "TensorRecipes", "read_storage"]
@@ -187,21 +187,37 @@ class TensorRecipes:
             if named is None:
                 return Unreadable(f"a tensor of an unknown dtype{_named(arguments[6])}")
             dtype = named
+        tensor = self._place(storage, dtype, first, shape, stride)
+        kind = _unreadable_kind(tensor, arguments[least:])
+        return Unreadable(kind) if kind else tensor
+
+    def _place(
+        self,
+        storage: Storage,
+        dtype: torch.dtype,
+        first: int,
+        shape: tuple[int, ...],
+        stride: tuple[int, ...],
+    ) -> StoredTensor:
         region = self.locate(storage)
+        start, step = storage.start * storage.dtype.itemsize, dtype.itemsize
+        end = start + (first + span_of(shape, stride)) * step
+        if start % step or end > start + storage.numel * storage.dtype.itemsize:
+            raise self.source.damaged(f"a tensor of shape {list(shape)} reaches out of its storage")
+        # The whole storage and not the part that is meant, so that sharing is seen and counted.
         tensor = StoredTensor(
             self.source,
             dtype,
             shape,
             stride,
-            region.offset + storage.start * storage.dtype.itemsize,
-            min(region.nbytes, storage.numel * storage.dtype.itemsize),
-            first,
+            region.offset,
+            region.nbytes,
+            start // step + first,
             self.big_endian,
             region.checksum,
         )
         check_bounds(tensor)
-        kind = _unreadable_kind(tensor, arguments[least:])
-        return Unreadable(kind) if kind else tensor
+        return tensor
 
 
 def _unreadable_kind(tensor: StoredTensor, metadata: tuple[object, ...]) -> str:
