@@ -48,6 +48,7 @@ class Checkpoint:
         meaning: what the weights leave open: the config's word, or OpenAI's choices.
         rounds_to_half: whether openai/CLIP would round the weights through float16: so for a
             TorchScript archive.
+        checksums: whether `read` compares the weights with the checksums of their file.
     """
 
     path: str
@@ -57,14 +58,11 @@ class Checkpoint:
     architecture: Architecture
     meaning: Meaning
     rounds_to_half: bool
+    checksums: bool
     _files: ExitStack
 
     def read(
-        self,
-        dtype_of: DtypeOf | None = None,
-        through_half: Collection[str] = (),
-        *,
-        checksums: bool = True,
+        self, dtype_of: DtypeOf | None = None, through_half: Collection[str] = ()
     ) -> dict[str, torch.Tensor]:
         """Read all weights into memory of their own.
 
@@ -74,8 +72,6 @@ class Checkpoint:
             dtype_of: the dtype that a weight of this name, stored in this dtype, is to have;
                 default: as stored.
             through_half: names of weights whose values are rounded to float16 on the way.
-            checksums: compare the weights with the checksums that zip archives keep of them; of no
-                use for a file whose SHA-256 is known to be right, and a third of the time.
 
         Returns:
             The state dict: contiguous tensors on the CPU, in OpenAI's names.
@@ -96,7 +92,7 @@ class Checkpoint:
                 piece = whole.narrow(0, first, part.shape[0]) if len(parts) > 1 else whole
                 first += piece.shape[0] if piece.ndim else 0
                 targets.append(Target(part, piece, name in through_half))
-        materialise(targets, checksums=checksums)
+        materialise(targets, checksums=self.checksums)
         return weights
 
     def _uninitialised(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
@@ -123,13 +119,16 @@ class Checkpoint:
         self.close()
 
 
-def open(path: str | os.PathLike[str] | BinaryIO) -> Checkpoint:
+def open(path: str | os.PathLike[str] | BinaryIO, *, checksums: bool = True) -> Checkpoint:
     """Open a checkpoint and read its headers; the weights stay in the file until `read`.
 
     Args:
         path: of a file (TorchScript archive, `torch.save` in either format, safetensors), of a
             directory as transformers or open_clip save one, or a file that is open for reading in
             binary mode. Such a file stays open, and is only read by position.
+        checksums: compare the weights with the checksums that zip archives keep of them, when they
+            are read. That takes a third of the time, and is of no use where the SHA-256 of the file
+            is compared.
 
     Returns:
         The checkpoint, to be used in a ``with`` statement.
@@ -142,27 +141,31 @@ def open(path: str | os.PathLike[str] | BinaryIO) -> Checkpoint:
         try:
             # Not pathlib's: that raises for a name that is too long.
             if isinstance(path, (str, os.PathLike)) and os.path.isdir(path):  # noqa: PTH112
-                return _open_directory(Path(path), files)
+                return _open_directory(Path(path), files, checksums)
             source = files.enter_context(FileSource(path))
             contents = read_contents(source, Budget(source.path, source.size))
             place = Path(source.path) if source.is_path else None
             config = config_of(place, contents.metadata, source.path)
-            return _checkpoint(source.path, contents, config, files)
+            return _checkpoint(source.path, contents, config, files, checksums)
         except MemoryError as error:
             raise _no_memory(str(path)) from error
 
 
-def _open_directory(path: Path, files: ExitStack) -> Checkpoint:
+def _open_directory(path: Path, files: ExitStack, checksums: bool) -> Checkpoint:
     directory = read_directory(path)
     sources = [files.enter_context(FileSource(file)) for file in directory.weights]
     budget = Budget(str(path), sum(source.size for source in sources))
     trees = [read_contents(source, budget).tree for source in sources]
     whole = Contents(directory.format, join_shards(directory, trees))
-    return _checkpoint(str(path), whole, directory.config, files)
+    return _checkpoint(str(path), whole, directory.config, files, checksums)
 
 
 def _checkpoint(
-    path: str, contents: Contents, config: ModelConfig | None, files: ExitStack
+    path: str,
+    contents: Contents,
+    config: ModelConfig | None,
+    files: ExitStack,
+    checksums: bool,
 ) -> Checkpoint:
     tree = contents.tree
     if not isinstance(tree, (dict, list)):
@@ -182,6 +185,7 @@ def _checkpoint(
         weights.architecture,
         weights.meaning,
         contents.rounds_to_half,
+        checksums,
         files.pop_all(),
     )
 
