@@ -159,9 +159,11 @@ def test_flipped_bits_are_found_by_the_checksums(archive: Path) -> None:
     with zipfile.ZipFile(archive) as file:
         largest = max(file.infolist(), key=lambda record: record.file_size)
     content[largest.header_offset + 1000] ^= 1
-    with checkpoint.open(io.BytesIO(bytes(content))) as opened:
-        with pytest.raises(CheckpointError, match="do not fit their checksum"):
-            opened.read()
+    with (
+        checkpoint.open(io.BytesIO(bytes(content))) as opened,
+        pytest.raises(CheckpointError, match="do not fit their checksum"),
+    ):
+        opened.read()
     with checkpoint.open(io.BytesIO(bytes(content)), checksums=False) as opened:
         opened.read()
 
