@@ -1,6 +1,6 @@
-"""`make bench`: load time, peak memory, import time and encoding speed beside the peers.
+"""`make bench`: loading, importing, encoding, tokenising and downloading beside the peers.
 
-    python benchmarks/run.py [--only load|import|encode|download] [--rounds N]
+    python benchmarks/run.py [--only load|import|encode|tokenize|download] [--rounds N]
 
 Each figure is a median over fresh processes that take turns; equal values are asserted first.
 """
@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Callable
 
 import numpy as np
+import tokenizer
 from contenders import ARCHIVE
 from harness import WORKSHOP, alternate, publish, run, serving
 
@@ -57,6 +58,11 @@ def bench_download(rounds: int) -> None:
     publish("download", "Download 354 MB from a server on the same machine", results)
 
 
+def bench_tokenize(rounds: int) -> None:
+    title = f"Tokenise {tokenizer.COUNT:,} ASCII captions on one core, twice"
+    publish("tokenize", title, tokenizer.measure_all(rounds))
+
+
 def assert_equal_features() -> None:
     """Every way to load gives the same features as openai/CLIP, to float32's rounding."""
     expected = _features("openai/CLIP", "path")
@@ -79,6 +85,7 @@ BENCHES: dict[str, Callable[[int], None]] = {
     "load": bench_load,
     "import": bench_import,
     "encode": bench_encode,
+    "tokenize": bench_tokenize,
     "download": bench_download,
 }
 
