@@ -70,7 +70,7 @@ def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     show_default=True,
     help="csv and jsonl suit thousands of pictures: rows appear as they are found.",
 )
-@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--upright", is_flag=True, help="Turn photographs as the camera noted (EXIF).")
 def classify(
     pictures: tuple[str, ...],
@@ -81,6 +81,7 @@ def classify(
     templates: tuple[str, ...],
     top: int,
     form: str,
+    as_json: bool,
     upright: bool,
 ) -> int:
     """Say which of the labels fits each picture best.
@@ -108,7 +109,7 @@ def classify(
     found = find(_named(pictures), skipped)
     first = list(islice(found, 4))
     predictions = classifier.stream(chain(first, found), skipped)
-    WRITERS[form](counted(predictions, "pictures"), top)
+    WRITERS["json" if as_json else form](counted(predictions, "pictures"), top)
     if not first and not skipped.count:
         say("there is no picture on standard input")
     if model == "tiny" and any(map(_is_photograph, first)):

@@ -67,10 +67,10 @@ def test_completion_knows_verbs_and_options(monkeypatch, started):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("completion", "Missing argument '{bash|zsh|fish}'"),
+        ("completion", "Missing argument '"),
         ("completion tcsh", "'tcsh' is not one of 'bash', 'zsh', 'fish'."),
         ("completion bash zsh", "Got unexpected extra argument (zsh)"),
-        ("completion --labels", "No such option '--labels'"),
+        ("completion --labels", "No such option"),
         ("complete bash", "No such command 'complete'"),
     ],
 )
