@@ -47,7 +47,7 @@ class Checkpoint:
         architecture: the sizes that the shapes show.
         meaning: what the weights leave open: the config's word, or OpenAI's choices.
         rounds_to_half: whether openai/CLIP would round the weights through float16: so for a
-            TorchScript archive.
+            TorchScript archive with its names.
         checksums: whether `read` compares the weights with the checksums of their file.
     """
 
@@ -184,7 +184,7 @@ def _checkpoint(
         weights.tensors,
         weights.architecture,
         weights.meaning,
-        contents.rounds_to_half,
+        contents.rounds_to_half and weights.layout == "OpenAI",
         checksums,
         files.pop_all(),
     )
