@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ __all__ = ["LOCK_SUFFIX", "Busy", "only_one"]
 LOCK_SUFFIX = ".lock"
 
 _SILENT_WAIT = 2.0
-_NO_LOCKS_HERE = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+_HELD = {errno.EACCES, errno.EAGAIN}
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 _log = logging.getLogger(__name__)
 
@@ -39,19 +41,39 @@ def only_one(target: Path, *, wait: bool = True) -> Iterator[None]:
     path = target.with_name(target.name + LOCK_SUFFIX)
     # Whoever may write to the directory may also take the lock: shared caches need that.
     mode = 0o600 | (target.parent.stat().st_mode & 0o666)
-    lock: BaseFileLock = FileLock(path, mode=mode)
-    try:
-        _acquire(lock, target, wait)
-    except (OSError, NotImplementedError) as error:
-        if isinstance(error, OSError) and error.errno not in _NO_LOCKS_HERE:
-            raise
-        # Under a name of its own: the other's leavings would look like a lock that is held.
-        lock = SoftFileLock(f"{path}.soft")
-        _acquire(lock, target, wait)
+    # The second under a name of its own: an empty file of the first kind would look held to it.
+    has_locks = _has_locks(path, mode)
+    lock = FileLock(path, mode=mode) if has_locks else SoftFileLock(f"{path}.soft")
+    _acquire(lock, target, wait)
     try:
         yield
     finally:
         lock.release()
+
+
+def _has_locks(path: Path, mode: int) -> bool:
+    """Whether the file system has the system's locks; the answer leaves the lock file there."""
+    if os.name != "posix":
+        return True
+    import fcntl
+
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        descriptor = os.open(path, flags | os.O_CREAT, mode)
+        with suppress(PermissionError):
+            os.fchmod(descriptor, mode)  # whatever the umask takes away
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return False
+        if error.errno not in _HELD:
+            raise
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _acquire(lock: BaseFileLock, target: Path, wait: bool) -> None:

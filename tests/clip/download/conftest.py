@@ -161,14 +161,14 @@ def start_process(tmp_path_factory):
     results = tmp_path_factory.mktemp("results")
     numbers = itertools.count()
 
-    def start(*, environment=None, user=None, folder: Path = results, **wanted) -> Job:
+    def start(*, user=None, without_locks=False, folder: Path = results, **wanted) -> Job:
         result = folder / f"result-{next(numbers)}"
         wanted["target"] = str(wanted["target"])
         order = {
             "fetch": wanted,
             "result": str(result),
-            "environment": environment or {},
             "user": user,
+            "without_locks": without_locks,
         }
         source.stdin.write(json.dumps(order) + "\n")
         source.stdin.flush()

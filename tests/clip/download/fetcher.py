@@ -1,13 +1,15 @@
 """Processes that call `fetch`, started by forking one that has loaded everything: `fetcher.py`.
 
 Reads orders from standard input, a JSON object a line: {"fetch": keyword arguments, "result":
-path, "environment": {}, "user": number or null}. Answers each with the process id; the child
+path, "user": number or null, "without_locks": false}. Answers each with the process id; the child
 writes "started", and then what came of it, to the result's path.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import importlib.util
 import json
 import os
@@ -23,6 +25,10 @@ def stand_in_for_clip() -> None:
     package = types.ModuleType("clip")
     package.__path__ = importlib.util.find_spec("clip").submodule_search_locations
     sys.modules["clip"] = package
+
+
+def no_locks(*_: object) -> None:
+    raise OSError(errno.ENOLCK, "no locks here")
 
 
 def main() -> None:
@@ -41,8 +47,9 @@ def main() -> None:
         if child := os.fork():
             print(child, flush=True)
             continue
-        os.environ.update(order.get("environment", {}))
-        if order.get("user"):
+        if order["without_locks"]:
+            fcntl.flock = no_locks
+        if order["user"]:
             os.setgroups([])
             os.setgid(order["user"])
             os.setuid(order["user"])

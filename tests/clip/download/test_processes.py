@@ -119,7 +119,6 @@ def test_a_waiting_downloader_says_what_it_waits_for(server, content, target, ca
 
 @pytest.mark.skipif(os.name != "posix", reason="replaces POSIX's flock")
 @pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
-@pytest.mark.filterwarnings("ignore:flock not supported")
 def test_a_file_system_without_locks(server, content, target, monkeypatch, code):
     def no_flock(*_):
         raise OSError(code, os.strerror(code))
@@ -130,6 +129,19 @@ def test_a_file_system_without_locks(server, content, target, monkeypatch, code)
         jobs = [pool.submit(fetch, **wanted(base, content, target)) for _ in range(4)]
         assert {job.result() for job in jobs} == {target}
     assert len(server.log(base)) == 1
+
+
+def test_a_lock_of_a_killed_process_is_broken_where_the_system_has_none(
+    server, content, target, start_process
+):
+    base = server.play({"cut": 50_000, "stall": 60}, {})
+    first = start_process(**wanted(base, content, target), without_locks=True)
+    wait_for(lambda: part_size(target) == 50_000)
+    second = start_process(**wanted(base, content, target), without_locks=True)
+    time.sleep(0.1)
+    assert len(server.log(base)) == 1
+    first.kill()
+    assert second.outcome() == f"fetched {target}"
 
 
 @pytest.mark.parametrize("nbytes", [NBYTES, None])
