@@ -57,7 +57,7 @@ def snapshot(name: str) -> Path:
         import huggingface_hub
     except ModuleNotFoundError:
         raise DownloadError(
-            f"{name} needs the package huggingface_hub: `pip install 'snaplink[hub]'`."
+            f"{name} needs the package huggingface_hub: `pip install huggingface_hub`."
         ) from None
     cached = _cached(repository, revision or None)
     if is_offline() or huggingface_hub.constants.HF_HUB_OFFLINE:

@@ -376,3 +376,38 @@ def test_progress_counts_from_what_is_there(server, content, target):
     assert told == sorted(told)
     assert told[0][0] >= 100_000
     assert told[-1] == (NBYTES, NBYTES)
+
+
+def random_fault(chance: random.Random, garbage: str) -> dict:
+    cut = chance.randrange(-1, NBYTES)
+    return chance.choice(
+        [
+            {"cut": cut},
+            {"cut": cut, "chunked": True},
+            {"cut": cut, "ranges": False},
+            {"cut": cut, "etag": f'"{chance.random()}"'},
+            {"cut": cut, "file": garbage, "etag": '"garbage"'},
+            {"file": garbage},
+            {"status": chance.choice([404, 416, 429, 500, 503])},
+            {"length": NBYTES - chance.randrange(1, 1000)},
+            {"headers": {"Content-Type": "text/html"}},
+            {"headers": {"Content-Range": "bytes 5-7/9"}},
+            {"headers": {"Content-Encoding": "br"}},
+        ]
+    )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_sequence_of_faults_is_healed(server, content, target, seed):
+    chance = random.Random(seed)
+    garbage = server.content(random.Random(1).randbytes(NBYTES)).path
+    for _ in range(4):
+        faults = [random_fault(chance, garbage) for _ in range(chance.randrange(1, 5))]
+        nbytes = chance.choice([NBYTES, None])
+        try:
+            get(server.play(*faults, faults[-1]), content, target, nbytes=nbytes)
+        except DownloadError:
+            assert not target.exists()
+        else:
+            assert target.read_bytes() == content.data
+    assert get(server.play(), content, target).read_bytes() == content.data
