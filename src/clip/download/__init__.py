@@ -39,6 +39,8 @@ __all__ = [
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
+_USUAL = Retry()
+
 _NO = ("", "0", "false", "no", "off")
 
 _log = logging.getLogger(__name__)
@@ -52,7 +54,7 @@ def fetch(
     nbytes: int | None = None,
     mirrors: Sequence[str] = (),
     progress: Progress | None = None,
-    retry: Retry = Retry(),  # noqa: B008
+    retry: Retry = _USUAL,
 ) -> Path:
     """The file at `target`, downloaded if it is not there with the right hash already.
 
@@ -77,11 +79,6 @@ def fetch(
             be written.
     """
     wanted = _Wanted(url, sha256.lower(), Path(target), nbytes)
-    if not re.fullmatch("[0-9a-f]{64}", wanted.sha256):
-        raise DownloadError(
-            f"{redact(url)}: {sha256!r} is no SHA-256, so the file could not be verified. "
-            "The address should read …/<sha256>/<file>."
-        )
     try:
         if not wanted.is_here():
             sources = sources_of(url, wanted.sha256, wanted.target.name, mirrors, retry.timeout)
@@ -104,6 +101,13 @@ class _Wanted:
     sha256: str
     target: Path
     nbytes: int | None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise DownloadError(
+                f"{redact(self.url)}: {self.sha256!r} is no SHA-256, so the file could not be "
+                "verified. The address should read …/<sha256>/<file>."
+            )
 
     def is_here(self) -> bool:
         if self.target.exists() and not self.target.is_file():

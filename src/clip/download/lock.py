@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-__all__ = ["LOCK_SUFFIX", "Busy", "only_one"]
-
-LOCK_SUFFIX = ".lock"
+__all__ = ["Busy", "only_one"]
 
 _SILENT_WAIT = 2.0
 _HELD = {errno.EACCES, errno.EAGAIN}
@@ -38,7 +36,7 @@ def only_one(target: Path, *, wait: bool = True) -> Iterator[None]:
     """
     from filelock import FileLock, SoftFileLock
 
-    path = target.with_name(target.name + LOCK_SUFFIX)
+    path = target.with_name(f"{target.name}.lock")
     # Whoever may write to the directory may also take the lock: shared caches need that.
     mode = 0o600 | (target.parent.stat().st_mode & 0o666)
     # The second under a name of its own: an empty file of the first kind would look held to it.
