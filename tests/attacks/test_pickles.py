@@ -316,6 +316,19 @@ def names_that_regular_expressions_dislike(kit) -> bytes:
     return kit.archive(kit.pickle(b"}" + kit.text("x") + scalar + b"s(" + entries + b"u"))
 
 
+def as_many_names_as_the_budget_has(kit) -> bytes:
+    """What looks for the model's names in them takes memory, too."""
+    scalar = kit.tensor("logit_scale", 1, (), ()) + b"q\0"
+    entries = b"".join(b"\x8c\x05" + f"{n:05x}".encode() + b"h\0" for n in range(110_000))
+    return kit.archive(kit.pickle(b"}" + kit.text("x") + scalar + b"s(" + entries + b"u"))
+
+
+def as_many_dicts_as_the_budget_has(kit) -> bytes:
+    scalar = kit.tensor("logit_scale", 1, (), ()) + b"q\0"
+    dicts = b"}\x8c\x01xh\0s" * 36_000
+    return kit.archive(kit.pickle(b"](" + scalar + dicts + b"e"))
+
+
 def long_names_of_tensors(kit) -> bytes:
     scalar = kit.tensor("logit_scale", 1, (), ())
     names = {f"{n:05}" + "x" * 50_000: scalar for n in range(100)}
@@ -357,6 +370,8 @@ BOMBS = [
     (wide_module_in_many_places, "more objects"),
     (wide_set_in_many_places, "more objects"),
     (names_that_regular_expressions_dislike, "no CLIP model|only the picture tower"),
+    (as_many_names_as_the_budget_has, "no CLIP model"),
+    (as_many_dicts_as_the_budget_has, "no CLIP model"),
     (long_names_of_tensors, "no CLIP model"),
 ]
 
