@@ -95,9 +95,17 @@ def original(kit: Kit, golden: Results) -> Results:
     return read(out)
 
 
-def _run_ours(kit: Kit, out: str, *arguments: object) -> Results:
+def _run_ours(kit: Kit, out: str, names: list[str], *arguments: object) -> Results:
     path = kit.folder / out
-    call(sys.executable, HERE / "runner.py", kit.folder, path, *arguments, source=ROOT / "src")
+    call(
+        sys.executable,
+        HERE / "runner.py",
+        *arguments,
+        kit.folder,
+        path,
+        *names,
+        source=ROOT / "src",
+    )
     return read(path)
 
 
@@ -105,7 +113,7 @@ def _run_ours(kit: Kit, out: str, *arguments: object) -> Results:
 def ours(kit: Kit) -> Results:
     """What ours returns, where torchvision is not installed."""
     names = [name for name, case in cases().items() if not needs_torchvision(case)]
-    return _run_ours(kit, "ours.npz", *names)
+    return _run_ours(kit, "ours.npz", names)
 
 
 @pytest.fixture(scope="session")
@@ -116,11 +124,11 @@ def ours_without_gradients(kit: Kit) -> Results:
         for name, case in cases().items()
         if not (needs_torchvision(case) or differentiates(case))
     ]
-    return _run_ours(kit, "ours_without_gradients.npz", "--no-grad", *names)
+    return _run_ours(kit, "ours_without_gradients.npz", names, "--no-grad")
 
 
 @pytest.fixture(scope="session")
 def ours_with_torchvision(kit: Kit, lent_packages: Path) -> Results:
     """What ours returns in the cases that use torchvision."""
     names = [name for name, case in cases().items() if needs_torchvision(case)]
-    return _run_ours(kit, "ours_with_torchvision.npz", "--also", lent_packages, *names)
+    return _run_ours(kit, "ours_with_torchvision.npz", names, "--also", lent_packages)

@@ -43,10 +43,10 @@ def whole_models(model: object) -> dict[str, object]:
 
 def main() -> None:
     from materials import Kit, save_original_archives
-    from runner import define_missing_torchvision_operators, run
+    from runner import prepare_torchvision, run
 
     torch.set_num_threads(1)
-    define_missing_torchvision_operators()
+    prepare_torchvision()
     import clip
 
     GOLDEN.mkdir(exist_ok=True)

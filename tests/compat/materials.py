@@ -272,9 +272,9 @@ def save_original_archives(folder: str | os.PathLike[str], build_model: object) 
 if __name__ == "__main__":
     import sys
 
-    from runner import define_missing_torchvision_operators
+    from runner import prepare_torchvision
 
-    define_missing_torchvision_operators()
+    prepare_torchvision()
     from clip.model import build_model
 
     save_original_archives(sys.argv[1], build_model)

@@ -1,6 +1,6 @@
 """Run the cases under whatever `clip` this interpreter imports, and write down what they return.
 
-    python runner.py FILES OUT [--also FOLDER] [--no-grad] [CASE ...]
+    python runner.py [--also FOLDER] [--no-grad] FILES OUT [CASE ...]
 
 FILES is a folder that `materials` has filled. OUT becomes one npz file: an array for each value
 of each case, text as JSON, and under "<case>/raised" the traceback of a case that failed. The same
@@ -57,7 +57,7 @@ def cases() -> dict[str, Case]:
 
 def needs_torchvision(case: Case) -> bool:
     """Whether the case's own code imports torchvision."""
-    return "torchvision" in inspect.getsource(case)
+    return "from torchvision import" in inspect.getsource(case)
 
 
 def differentiates(case: Case) -> bool:
@@ -103,11 +103,10 @@ def run(clip: ModuleType, kit: Any, names: list[str]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def define_missing_torchvision_operators() -> None:
-    """Let torchvision's CUDA wheel be imported beside a CPU build of torch; transforms work."""
-    boxes = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-    for operator in ("nms", "qnms"):
-        torch.library.define(f"torchvision::{operator}", boxes)
+def prepare_torchvision() -> None:
+    """Let torchvision, where it is installed, be imported beside a torch of another build."""
+    if importlib.util.find_spec("torchvision") is not None:
+        _module(HERE.parent / "oracles" / "peer.py").define_missing_operators()
 
 
 def main() -> None:
@@ -123,8 +122,7 @@ def main() -> None:
     warnings.simplefilter("ignore", FutureWarning)
     if arguments.also:
         sys.path.append(arguments.also)
-    if importlib.util.find_spec("torchvision") is not None:
-        define_missing_torchvision_operators()
+    prepare_torchvision()
     from materials import Kit
 
     import clip

@@ -87,8 +87,8 @@ def _globals(pickle):
 READ_OURS = """
 import sys, torch
 sys.path.insert(0, {here!r})
-from runner import define_missing_torchvision_operators
-define_missing_torchvision_operators()
+from runner import prepare_torchvision
+prepare_torchvision()
 import clip
 kept = torch.load({path!r}, weights_only=False)
 assert "site-packages" in clip.__file__
@@ -118,8 +118,8 @@ def test_the_original_reads_models_that_we_pickled(kit, peers_python):
 WRITE_THEIRS = """
 import pickle, sys, torch
 sys.path.insert(0, {here!r})
-from runner import define_missing_torchvision_operators
-define_missing_torchvision_operators()
+from runner import prepare_torchvision
+prepare_torchvision()
 import clip
 model, preprocess = clip.load({archive!r}, device="cpu")
 tokenizer = clip.simple_tokenizer.SimpleTokenizer()
@@ -131,8 +131,8 @@ READ_THEIRS = """
 import sys, torch
 sys.path.append({also!r})
 sys.path.insert(0, {here!r})
-from runner import define_missing_torchvision_operators
-define_missing_torchvision_operators()
+from runner import prepare_torchvision
+prepare_torchvision()
 from materials import Kit
 from pathlib import Path
 import clip

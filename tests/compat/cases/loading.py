@@ -21,7 +21,7 @@ def public_names(clip, kit):
         [
             "import sys, warnings; warnings.simplefilter('ignore'); import torch",
             f"sys.path.insert(0, {str(Path(__file__).parents[1])!r})",
-            "import runner; runner.define_missing_torchvision_operators()",
+            "import runner; runner.prepare_torchvision()",
             "{}",
         ]
     )
