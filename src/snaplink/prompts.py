@@ -10,20 +10,10 @@ from torch import Tensor
 
 from .errors import ArgumentError
 
-__all__ = [
-    "DEFAULT_TEMPLATES",
-    "TINY_TEMPLATES",
-    "check_labels",
-    "check_templates",
-    "class_weights",
-    "fill",
-]
+__all__ = ["DEFAULT_TEMPLATES", "check_labels", "check_templates", "class_weights", "fill"]
 
 DEFAULT_TEMPLATES = ("a photo of a {}.",)
 """The prompt of section 3.1.4 of the paper, which serves labels of any kind."""
-
-TINY_TEMPLATES = ("a drawing of a {}", "an icon of a {}", "a photo of a {}")
-"""Those that the built-in model was trained with."""
 
 _PLACE = re.compile(r"\{c?\}")
 

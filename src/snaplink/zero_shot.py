@@ -18,7 +18,7 @@ import clip
 from . import images
 from .encoder import ClipEncoder, Encoder, load_encoder
 from .errors import ArgumentError
-from .prompts import DEFAULT_TEMPLATES, TINY_TEMPLATES, check_labels, check_templates, class_weights
+from .prompts import DEFAULT_TEMPLATES, check_labels, check_templates, class_weights
 
 __all__ = ["Picture", "Prediction", "Score", "ZeroShotClassifier", "probabilities"]
 
@@ -83,7 +83,6 @@ class ZeroShotClassifier:
         model: a name or path as `clip.load` takes it, what `clip.load` returned, or an `Encoder`.
         labels: at least two, all different.
         templates: prompts with ``{}`` or ``{c}`` where a label goes; of several, the mean is used.
-            By default ``"a photo of a {}."``; for tiny, those that it was trained with.
         device: where a model given by name runs; by default CUDA where there is any, else CPU.
         upright: turn pictures read from files as their EXIF orientation says (see
             `snaplink.images.decode`).
@@ -103,18 +102,15 @@ class ZeroShotClassifier:
         self,
         model: str | os.PathLike[str] | LoadedModel | Encoder,
         labels: Sequence[str],
-        templates: Sequence[str] | None = None,
+        templates: Sequence[str] = DEFAULT_TEMPLATES,
         *,
         device: str | torch.device | None = None,
         upright: bool = False,
     ) -> None:
         self.labels = check_labels(labels)
+        self.templates = check_templates(templates)
         self.upright = upright
-        if templates is not None:
-            templates = check_templates(templates)
         self.encoder = _encoder(model, device)
-        default = TINY_TEMPLATES if self.encoder.name == "tiny" else DEFAULT_TEMPLATES
-        self.templates = templates or default
         self.weights = class_weights(self.labels, self.templates, self.encoder.encode_texts)
 
     def __call__(self, picture: Picture) -> Prediction:

@@ -52,7 +52,8 @@ def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     "templates",
     multiple=True,
     metavar="TEXT",
-    help="The sentence that a label is put into, at {}. Give several, and they are averaged.",
+    help="The sentence that a label is put into, at {}; without it: a photo of a {}. Give several, "
+    "and they are averaged.",
 )
 @click.option(
     "--top",
@@ -94,6 +95,7 @@ def classify(
     snaplink classify photos/ --labels-file names.txt --top 1 --format csv > found.csv
     """
     from snaplink.images import find
+    from snaplink.prompts import DEFAULT_TEMPLATES
     from snaplink.zero_shot import ZeroShotClassifier
 
     from .predictions import WRITERS
@@ -103,7 +105,7 @@ def classify(
     if not labels:
         raise click.UsageError("give the labels to choose from, such as --labels cat,dog")
     classifier = ZeroShotClassifier(
-        model, labels, templates or None, device=device, upright=upright
+        model, labels, templates or DEFAULT_TEMPLATES, device=device, upright=upright
     )
     skipped = _Skipped()
     found = find(_named(pictures), skipped)
