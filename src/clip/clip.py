@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal
+from urllib.parse import urlsplit
 
 import torch
 from PIL import Image
@@ -142,17 +143,17 @@ def _find(name: str, download_root: str | None, fetch: _Fetch) -> _Source:
 
 
 def _named(url: str, download_root: str | None, fetch: _Fetch) -> _Source:
-    path = cache.place(Path(url).name, download_root)
+    path = cache.place(_path_in(url).name, download_root)
     if _download is not _OUR_DOWNLOAD:  # a caller's own answers for its file
         return _Source(Path(fetch(url, str(path.parent))))
     if not path.is_file():
         fetch(url, str(path.parent))
-    return _Source(path, url, _sha256_in(url))
+    return _Source(path, url, _path_in(url).parent.name)
 
 
-def _sha256_in(url: str) -> str:
-    """OpenAI's addresses read …/<sha256>/<file>."""
-    return url.split("/")[-2]
+def _path_in(url: str) -> PurePosixPath:
+    """OpenAI's addresses read …/<sha256>/<file>; a query may hold a secret, and is no part of it."""
+    return PurePosixPath(urlsplit(url).path)
 
 
 def _not_found(name: str) -> ModelNotFoundError:
@@ -173,11 +174,11 @@ def _download(url: str, root: str | None = None, mirrors: Sequence[str] = ()) ->
     Raises:
         DownloadError: the file could not be fetched.
     """
-    target = cache.place(Path(url).name, root)
+    target = cache.place(_path_in(url).name, root)
     with progress.bar(target.name) as moved:
         download.fetch(
             url,
-            sha256=_sha256_in(url),
+            sha256=_path_in(url).parent.name,
             target=target,
             nbytes=_NBYTES.get(url),
             mirrors=mirrors,

@@ -250,6 +250,16 @@ def test_a_named_file_that_no_source_can_mend_names_both_hash_and_file(
         cache.load()
 
 
+def test_a_secret_in_an_address_is_never_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLIP_OFFLINE", "1")
+    url = f"https://me:SECRET@example.org/{'0' * 64}/toy.pt?sig=SECRET/x"
+    with pytest.raises(OfflineError, match=r"toy\.pt is not there") as caught:
+        clip.clip._download(url, str(tmp_path))
+    assert "SECRET" not in str(caught.value)
+
+
 def test_a_caller_s_own_download_answers_for_its_file(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -18,10 +18,11 @@ from pathlib import Path
 from clip import receipts
 from clip.errors import DownloadError, OfflineError
 
+from .body import Unusable
 from .lock import Busy, only_one
 from .partial import BROKEN_SUFFIX, PARTIAL_SUFFIX, Partial, note_path
 from .redact import redact
-from .sources import Source, Unusable, sources_of
+from .sources import Source, sources_of
 from .transfer import Progress, Retry, fill
 
 __all__ = [

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 
+from .body import Interrupted, Unusable
 from .partial import Partial
-from .sources import Interrupted, Source, Unusable
+from .sources import Source
 
 __all__ = ["Progress", "Retry", "fill"]
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import httpx
 
+from .body import Body, Interrupted, Unusable
 from .redact import redact
-from .sources import Body, Interrupted, Unusable
 
 __all__ = ["read_web"]
 
