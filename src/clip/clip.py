@@ -152,7 +152,7 @@ def _named(url: str, download_root: str | None, fetch: _Fetch) -> _Source:
 
 
 def _path_in(url: str) -> PurePosixPath:
-    """OpenAI's addresses read …/<sha256>/<file>; a query may hold a secret, and is no part of it."""
+    """OpenAI's addresses read …/<sha256>/<file>; a query, which may hold a secret, is left out."""
     return PurePosixPath(urlsplit(url).path)
 
 
