@@ -126,6 +126,12 @@ def _pattern() -> Any:
     return regex.compile(_PATTERN, regex.IGNORECASE)
 
 
+# The same for lower-cased ASCII, several times faster.
+_ascii_tokens = re.compile(
+    _PATTERN.replace(r"\p{L}", "a-z").replace(r"\p{N}", "0-9"), re.ASCII
+).findall
+
+
 def _attributes(bpe_path: str | os.PathLike[str]) -> dict[str, Any]:
     """The attributes of a tokenizer with the vocabulary of a file."""
     with gzip.open(bpe_path) as file:
@@ -211,7 +217,7 @@ class SimpleTokenizer:
         editions = tuple(tables[name].edition for name in _TABLES)
         return {
             "_merges": Answers(self._merge, editions[:1], merges),
-            "_ids": Answers(self._pack_word, editions, ids),
+            "_ids": self._answers(editions, ids),
         }
 
     def bpe(self, token: str) -> str:
@@ -259,13 +265,13 @@ class SimpleTokenizer:
         try:
             return array("i", self._packer()(text)).tolist()
         except (TypeError, OverflowError):  # an id that a caller put in is no 32-bit integer
-            return self._spell(" ".join(_words(text)))
+            return self._encode_plainly(" ".join(_words(text)))
 
     def _packer(self) -> Callable[[str], bytes]:
         """What turns a text into ids, as native int32, while nothing is edited or replaced."""
         answers = self._known_words()
         if answers is None:
-            return lambda text: _pack(self._spell(" ".join(_words(text))))
+            return lambda text: _pack(self._encode_plainly(" ".join(_words(text))))
         known = answers.__getitem__
         return lambda text: b"".join(map(known, _words(text)))
 
@@ -284,23 +290,31 @@ class SimpleTokenizer:
             return None
         answers = self._ids
         if answers is None or answers.given != given:
-            answers = self._ids = Answers(self._pack_word, given)
+            answers = self._ids = self._answers(given, {})
         return answers
 
-    def _pack_word(self, word: str) -> bytes:
-        return _pack(self._spell(word))
+    def _answers(self, given: tuple[object, ...], known: dict[str, bytes]) -> Answers[bytes]:
+        def packed(word: str) -> bytes:
+            tokens = _ascii_tokens(word) if word.isascii() else _pattern().findall(word)
+            if tokens == [word]:
+                return _pack(self._ids_of_token(word))
+            return b"".join(map(answers.__getitem__, tokens))
 
-    def _spell(self, text: str) -> list[int]:
+        answers = Answers(packed, given, known)
+        return answers
+
+    def _encode_plainly(self, text: str) -> list[int]:
         pattern = self.pat
         if isinstance(pattern, str):
             import regex
 
             pattern = regex.compile(pattern)
-        ids: list[int] = []
-        for token in pattern.findall(text):
-            characters = map(self.byte_encoder.__getitem__, token.encode("utf-8"))
-            ids.extend(map(self.encoder.__getitem__, self.bpe("".join(characters)).split(" ")))
-        return ids
+        return [id_ for token in pattern.findall(text) for id_ in self._ids_of_token(token)]
+
+    def _ids_of_token(self, token: str) -> list[int]:
+        characters = map(self.byte_encoder.__getitem__, token.encode("utf-8"))
+        symbols = self.bpe("".join(characters)).split(" ")
+        return [self.encoder[symbol] for symbol in symbols]
 
     def decode(self, tokens: Iterable[int]) -> str:
         """The text of ids, a space after each word; bytes that are no UTF-8 become U+FFFD."""
