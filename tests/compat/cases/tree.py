@@ -126,6 +126,14 @@ def reset_weights(clip, kit):
     }
 
 
+def star_import(clip, kit):
+    """`from clip.model import *` as forks of towers begin: torch's names come along."""
+    names = {}
+    exec("from clip.model import *", names)
+    expected = [*MODEL_NAMES, "torch", "nn", "F", "np", "OrderedDict"]
+    return {name: name in names for name in expected}
+
+
 def signatures(clip, kit):
     """Names, order, kinds and defaults of the arguments; ours may only add keywords to `load`."""
     functions = {name: getattr(clip.model, name) for name in MODEL_NAMES}
