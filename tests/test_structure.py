@@ -67,6 +67,14 @@ def test_no_module_needs_itself_to_be_imported():
         pytest.fail(f"a circle of imports: {' <- '.join(cycle.args[1])}")
 
 
+def test_the_plan_names_every_room():
+    plan = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    verbs = SOURCE / "snaplink" / "cli"
+    rooms = {path.name for path in MODULES.values() if path.parent != verbs}
+    missing = {room for room in rooms - {"__init__.py", "__main__.py"} if f"`{room}`" not in plan}
+    assert not missing, f"docs/design.md does not say what {missing} is for"
+
+
 def loaded_by(statement: str, *, after: str = "pass") -> set[str]:
     """Top-level names of the modules that a fresh interpreter loads for a statement."""
     script = (
