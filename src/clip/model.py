@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, TypeVar, cast
+from typing import Tuple as Tuple  # noqa: UP035
+from typing import Union as Union
 
 import numpy as np
 import torch
@@ -19,7 +21,8 @@ from . import kernels
 from .architecture import Architecture
 from .construction import definitions, same_definitions, without_values
 
-# No __all__: code in the wild says `from clip.model import *` and then uses torch, nn, F and np.
+# No __all__: code in the wild says `from clip.model import *` and then uses what the original's
+# file imported, as torch, nn, F, np, OrderedDict, Tuple and Union.
 
 Self = TypeVar("Self", bound="Transformer")
 
