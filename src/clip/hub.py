@@ -59,7 +59,10 @@ def snapshot(name: str) -> Path:
         raise DownloadError(
             f"{name} needs the package huggingface_hub: `pip install huggingface_hub`."
         ) from None
-    cached = _cached(repository, revision or None)
+    try:
+        cached = _cached(repository, revision or None)
+    except ValueError as error:  # names have more rules than ours
+        raise ModelNotFoundError(f"{name} cannot be on the Hub: {error}") from None
     if is_offline() or huggingface_hub.constants.HF_HUB_OFFLINE:
         if cached:
             return cached

@@ -165,6 +165,7 @@ def test_what_cannot_be_found_or_used_is_said(hub):
         "hf-hub:good/model@none": ("ModelNotFoundError", "no revision none"),
         "hf-hub:": ("ModelNotFoundError", "should read hf-hub:owner/name"),
         "hf-hub:../../etc": ("ModelNotFoundError", "should read"),
+        "hf-hub:../etc": ("ModelNotFoundError", "cannot be on the Hub"),
         "hf-hub:no/weights": ("DownloadError", "no weights that can be used"),
         "hf-hub:no/config": ("DownloadError", "no config.json or open_clip_config.json"),
     }
