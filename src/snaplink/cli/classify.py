@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -34,6 +35,15 @@ def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
         return [label for row in rows for label in row]
     except csv.Error as error:
         raise click.UsageError(f"{value!r} is not a list of labels: {error}", ctx) from None
+
+
+def _lines(file: TextIO) -> list[str]:
+    """A label on each line that is not blank."""
+    try:
+        return [line.strip() for line in file if line.strip()]
+    except UnicodeDecodeError:
+        problem = f"{file.name} is not text in UTF-8: save it as such"
+        raise click.UsageError(problem, click.get_current_context()) from None
 
 
 @click.command(cls=options.Verb)
@@ -76,7 +86,7 @@ def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 def classify(
     pictures: tuple[str, ...],
     labels: list[str],
-    labels_file: Iterable[str] | None,
+    labels_file: TextIO | None,
     model: str,
     device: str | None,
     templates: tuple[str, ...],
@@ -101,7 +111,7 @@ def classify(
     from .predictions import WRITERS
     from .terminal import counted
 
-    labels += [line.strip() for line in labels_file or () if line.strip()]
+    labels += _lines(labels_file) if labels_file else []
     if not labels:
         raise click.UsageError("give the labels to choose from, such as --labels cat,dog")
     classifier = ZeroShotClassifier(

@@ -115,6 +115,14 @@ def test_labels_from_a_file_join_those_typed(typed, fake, pictures):
     assert labels == {"cat", "red, apple", "x"}
 
 
+def test_labels_in_another_encoding_are_wrong_usage(typed, pictures):
+    Path("names.txt").write_bytes("grün\nrot\n".encode("latin-1"))
+    ended = typed("classify", "pictures", "--labels-file", "names.txt")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("snaplink: names.txt is not text in UTF-8: save it as such")
+    assert ended.err.count("\n") == 1
+
+
 def test_templates_reach_the_model(typed, fake, pictures):
     seen = []
     fake._texts = lambda texts: seen.extend(texts) or FakeEncoder()._texts(texts)
