@@ -9,14 +9,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.util
+import json
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from .errors import ForeignClipError
 
 __all__ = ["check"]
-
-_REINSTALL = "pip install --force-reinstall --no-deps snaplink"
 
 
 def check() -> None:
@@ -83,15 +83,23 @@ def _overwritten(owners: list[tuple[str, str]], home: Path) -> str:
     return (
         f"{names} was installed over snaplink's package `clip` in {home}. Repair it with\n"
         f"    pip uninstall -y {' '.join(name for name, _ in owners)}\n"
-        f"    {_REINSTALL}"
+        f"    {_reinstall()}"
     )
 
 
 def _incomplete(home: Path) -> str:
     return (
         f"files of snaplink's package `clip` are missing in {home}, as they are after another "
-        f"package that also installs `clip` was uninstalled. Repair it with\n    {_REINSTALL}"
+        f"package that also installs `clip` was uninstalled. Repair it with\n    {_reinstall()}"
     )
+
+
+def _reinstall() -> str:
+    """pip's command for the same snaplink again, from where it came (as PEP 610 records it)."""
+    record = metadata.distribution("snaplink").read_text("direct_url.json")
+    origin: dict[str, Any] = json.loads(record) if record else {"url": "snaplink"}
+    repository = f"{origin['vcs_info']['vcs']}+" if "vcs_info" in origin else ""
+    return f"pip install --force-reinstall --no-deps {repository}{origin['url']}"
 
 
 def _shadowed(found: Path, home: Path) -> str:

@@ -101,6 +101,24 @@ def test_ours_installed_over_another_passes_until_that_is_uninstalled(site):
     assert verdict(site.folder).endswith(REINSTALL)
 
 
+@pytest.mark.parametrize(
+    ("origin", "again"),
+    [
+        ('{"url": "file:///home/me/clone", "dir_info": {}}', "file:///home/me/clone"),
+        (
+            '{"url": "https://example.org/snaplink", "vcs_info": {"vcs": "git"}}',
+            "git+https://example.org/snaplink",
+        ),
+    ],
+)
+def test_the_repair_takes_snaplink_from_where_it_came(site, origin, again):
+    site.install_snaplink()
+    site.install_rival()
+    facts = site.folder / "snaplink-0.1.0.dist-info"
+    (facts / "direct_url.json").write_text(origin, encoding="utf-8")
+    assert verdict(site.folder).endswith(f"pip install --force-reinstall --no-deps {again}")
+
+
 def test_a_file_that_somebody_changed_by_hand_is_their_business(site):
     site.install_snaplink()
     (site.folder / "clip" / "model.py").write_text("# patched", encoding="utf-8")
