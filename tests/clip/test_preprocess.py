@@ -172,6 +172,16 @@ def test_resize_keeps_the_type_and_the_range(dtype):
     assert (small.double() - exact).abs().max() <= tolerance
 
 
+def test_resize_of_bytes_stays_within_bytes():
+    """Bicubic weights overshoot at an edge: 0 and 255 must not come out as 249 and 6."""
+    edge = torch.tensor([0, 0, 255, 255], dtype=torch.uint8).expand(1, 4, 4)
+    overshot = Resize(12, interpolation=BICUBIC)(edge.float())
+    assert overshot.min() < -1
+    assert overshot.max() > 256
+    expected = overshot.clamp(0, 255).round().to(torch.uint8)
+    assert torch.equal(Resize(12, interpolation=BICUBIC)(edge), expected)
+
+
 def test_resize_understands_every_way_to_name_the_interpolation():
     names = [BICUBIC, 3, "bicubic", SimpleNamespace(value="bicubic")]
     assert {Resize(4, interpolation=name).interpolation for name in names} == {BICUBIC}
@@ -201,6 +211,13 @@ def test_crop_of_pictures_and_tensors_is_the_same(given):
     crop = CenterCrop((6, 8))
     assert crop(image).size == (8, 6)
     assert torch.equal(crop(tensor), torch.from_numpy(np.array(crop(image))).permute(2, 0, 1))
+
+
+@pytest.mark.parametrize(("length", "first"), [(4, 1), (5, 2), (6, 2), (7, 2), (9, 4)])
+def test_half_a_pixel_goes_to_the_even_side(length, first):
+    """As torchvision's `round` does it."""
+    line = torch.arange(length).expand(1, 2, length)
+    assert CenterCrop(2)(line)[0, 0].tolist() == [first, first + 1]
 
 
 def test_crop_pads_around_the_middle():
