@@ -45,13 +45,19 @@ def verify(models: tuple[str, ...], everything: bool, repair: bool, as_json: boo
 
 
 def _verified(model: OfficialModel, repair: bool) -> dict[str, str]:
+    """What was found; a file that cannot be read or repaired is reported, and the rest goes on."""
     from clip import cache
+    from clip.errors import DownloadError
     from clip.progress import bar
 
-    with bar(model.name) as moved:
-        file = cache.verify(model, progress=moved)
-        state: str = file.state if file else "missing"
-        if repair and state != "ok":
-            cache.obtain(model, progress=moved)
-            state = "repaired"
+    state: str = "broken"
+    try:
+        with bar(model.name) as moved:
+            file = cache.verify(model, progress=moved)
+            state = file.state if file else "missing"
+            if repair and state != "ok":
+                cache.obtain(model, progress=moved)
+                state = "repaired"
+    except DownloadError as error:
+        say(f"{model.name}: {error}")
     return {"model": model.name, "state": state, "path": str(cache.place(model.file))}

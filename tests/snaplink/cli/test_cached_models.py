@@ -73,6 +73,15 @@ def test_verify_finds_and_repairs_a_broken_file(typed, small_official):
     assert typed("verify").code == 0
 
 
+def test_verify_goes_on_after_what_cannot_be_repaired(typed, small_official):
+    ended = typed("verify", "RN101", "RN50", "--repair", "--json")
+    rows = {row["model"]: row["state"] for row in json.loads(ended.out)}
+    assert rows == {"RN101": "missing", "RN50": "repaired"}
+    assert ended.code == 1
+    assert ended.err.startswith("snaplink: RN101: ")
+    assert ended.err.count("\n") == 1
+
+
 def test_verify_says_what_is_missing(started, typed):
     ended = started("verify", "RN50")
     assert (ended.code, ended.err) == (1, "")
