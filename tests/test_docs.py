@@ -70,7 +70,15 @@ def test_the_commands_of_a_page_work(page: Path):
                 assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+OTHER_PAGES = sorted(
+    page
+    for folder in ("examples", "src", "tests", "training/tiny")
+    for page in (ROOT / folder).rglob("*.md")
+    if "cache" not in page.parts
+)
+
+
+@pytest.mark.parametrize("page", [*PAGES, *OTHER_PAGES], ids=lambda page: page.name)
 def test_links_of_a_page_lead_to_files(page: Path):
     for link in LINK.findall(page.read_text(encoding="utf-8")):
         path = link.partition("#")[0]
