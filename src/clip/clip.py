@@ -7,10 +7,12 @@ Callers assign to `_MODELS`, `_download` and `_tokenizer`, and replace `build_mo
 from __future__ import annotations
 
 import difflib
+import gc
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -48,7 +50,7 @@ def available_models() -> list[str]:
 
 def load(
     name: str | os.PathLike[str],
-    device: str | torch.device | None = "cuda" if torch.cuda.is_available() else "cpu",  # noqa: B008
+    device: str | torch.device | None = "cuda" if torch.cuda.is_available() else "cpu",  # noqa: B008  # as the original's
     jit: bool = False,
     download_root: str | None = None,
     *,
@@ -88,6 +90,10 @@ def load(
     >>> model.encode_text(tokenize(["a red apple"])).shape
     torch.Size([1, 128])
     """
+    if verify not in ("receipt", "always"):
+        raise ValueError(f'verify is {verify!r}: "receipt" or "always" expected')
+    if unknown := meaning.keys() - _MEANING:
+        raise TypeError(f"load() does not know {', '.join(sorted(unknown))}; see clip.load")
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     fetch = partial(_download, mirrors=mirrors) if mirrors else _download
     source = _find(os.fspath(name), download_root, fetch)
@@ -125,7 +131,7 @@ _Fetch = Callable[[str, str], str]
 def _find(name: str, download_root: str | None, fetch: _Fetch) -> _Source:
     if name in _MODELS:
         return _named(_MODELS[name], download_root, fetch)
-    if Path(name).is_file():
+    if os.path.isfile(name):  # noqa: PTH113  # pathlib's raises for a name that is too long
         return _Source(Path(name))
     if name == "tiny":
         return _Source(TINY)
@@ -133,9 +139,9 @@ def _find(name: str, download_root: str | None, fetch: _Fetch) -> _Source:
         from .hub import snapshot
 
         return _Source(snapshot(name))
-    directory = Path(name.removeprefix("local-dir:"))
-    if directory.exists():
-        return _Source(directory)
+    directory = name.removeprefix("local-dir:")
+    if os.path.exists(directory):  # noqa: PTH110
+        return _Source(Path(directory))
     official = official_name(name)
     if official in _MODELS:
         return _named(_MODELS[official], download_root, fetch)
@@ -165,7 +171,7 @@ def _not_found(name: str) -> ModelNotFoundError:
         advice = f"Did you mean {close[0]!r}?"
     else:
         advice = 'The built-in model is "tiny"; the path of a file or directory will do as well.'
-    return ModelNotFoundError(f"Model {name} not found; available models = {models}. {advice}")
+    return ModelNotFoundError(f"Model {name:.200} not found; available models = {models}. {advice}")
 
 
 def _download(url: str, root: str | None = None, mirrors: Sequence[str] = ()) -> str:
@@ -199,14 +205,14 @@ def _read(
 ) -> _Loaded:
     """Read the file and build the model; a named file is hashed meanwhile, in another thread."""
     if source.sha256 is None:
-        with checkpoint.open(source.path) as opened:
+        with _no_collections(), checkpoint.open(source.path) as opened:
             return _build(opened, device, dtype, meaning)
     with _open_file(source.path) as file, ThreadPoolExecutor(1) as hasher:
         facts = file, source.path, source.sha256
         trusted = verify == "receipt" and receipts.is_trusted(*facts)
         right = None if trusted else hasher.submit(receipts.verify, *facts)
         try:
-            with checkpoint.open(file, checksums=False) as opened:
+            with _no_collections(), checkpoint.open(file, checksums=False) as opened:
                 return _build(opened, device, dtype, meaning)
         finally:
             if right and not right.result():
@@ -215,6 +221,18 @@ def _read(
                     f"its SHA-256 is not {source.sha256}, as published",
                     "Remove it, or set it aside under another name, and load again.",
                 )
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Reading headers makes enough objects to have Python look at all of torch's for garbage."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _open_file(path: Path) -> BinaryIO:
@@ -280,6 +298,7 @@ _TOWERS = (
     *("vision_eps", "text_eps"),
 )
 _PICTURES = ("mean", "std", "interpolation", "resize_mode", "fill_color")
+_MEANING = {*_TOWERS, *_PICTURES}
 
 
 def _unlike_openai(meaning: Meaning, names: Iterable[str]) -> dict[str, Any]:

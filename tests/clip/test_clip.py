@@ -180,6 +180,21 @@ def test_an_unknown_name_says_what_there_is(tmp_path: Path) -> None:
         clip.load(tmp_path / "nothing.pt")
 
 
+@pytest.mark.parametrize("name", ["", "local-dir:", "x" * 5000])
+def test_names_of_nothing_are_not_found(name: str) -> None:
+    with pytest.raises(ModelNotFoundError, match="not found"):
+        clip.load(name)
+
+
+def test_options_that_mean_nothing_are_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match='\'never\': "receipt" or "always" expected'):
+        clip.load(folder / "state.pt", "cpu", verify="never")
+    with pytest.raises(TypeError, match="does not know activations"):
+        clip.load(folder / "state.pt", "cpu", activations="gelu")
+    with pytest.raises(ValueError, match="mean and std have a number for each"):
+        clip.load(folder / "state.pt", "cpu", mean=(0.5, 0.5))
+
+
 def test_a_file_comes_before_other_spellings(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,7 +83,7 @@ class Meaning:
         Raises:
             CheckpointError: nobody has said it, and the weights are not like those of a model of
                 OpenAI's; or the heads do not divide the width.
-            ValueError: the activation is unknown.
+            ValueError: the activation is unknown, or mean and std are not three numbers each.
 
         >>> vit = Architecture(512, 224, 12, 768, 32, 77, 49408, 512, 8, 12)
         >>> meaning = Meaning(activation="gelu").settled(vit, "ViT-B-32.pt")
@@ -92,6 +92,8 @@ class Meaning:
         """
         if self.activation not in (None, *ACTIVATIONS):
             raise ValueError(f"activation={self.activation!r} is not one of {[*ACTIVATIONS]}")
+        if len(self.mean) != 3 or len(self.std) != 3:
+            raise ValueError("mean and std have a number for each of the three channels")
         if self.doubtful and self.activation is None:
             raise CheckpointError(
                 path,
