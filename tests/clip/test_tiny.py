@@ -71,3 +71,18 @@ def test_reads_a_text_of_the_whole_context(tiny):
     long = clip.tokenize("a dog " + "and a cat " * 40, truncate=True)
     short = clip.tokenize("a dog and a cat")
     assert torch.cosine_similarity(model.encode_text(long), model.encode_text(short)) > 0.4
+
+
+def test_its_card_gives_the_measured_figures():
+    card = (WEIGHTS.parent / "MODEL_CARD.md").read_text(encoding="utf-8")
+    figures = json.loads((ROOT / "training" / "tiny" / "figures.json").read_text(encoding="utf-8"))
+    missing = [share for share in shares(figures) if f"{share} %" not in card]
+    assert missing == []
+
+
+def shares(figures: dict) -> list[float]:
+    """All the percentages in a tree of figures: those that are no whole counts."""
+    found = []
+    for value in figures.values():
+        found += shares(value) if isinstance(value, dict) else [value]
+    return [value for value in found if isinstance(value, float)]
