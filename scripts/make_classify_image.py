@@ -23,8 +23,8 @@ from rich.text import Text
 ROOT = Path(__file__).parents[1]
 IMAGE = ROOT / "docs" / "images" / "classify.svg"
 
-PICTURES = ["cat.png", "strawberry.png", "rocket.png", "umbrella.png"]
-LABELS = 'cat,dog,"red strawberry",rocket,umbrella,banana'
+PICTURES = ["owl.png", "strawberry.png", "rocket.png", "umbrella.png"]
+LABELS = 'owl,cat,elephant,"red strawberry",rocket,umbrella'
 
 COLUMNS, CELL, LINE, EDGE, THUMBNAIL = 70, 8.4, 19, 24, 72
 FONT = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
