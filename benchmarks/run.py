@@ -93,7 +93,7 @@ BENCHES: dict[str, Callable[[int], None]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure beside the peers, equal values first.")
     parser.add_argument("--only", choices=BENCHES, help="one of the benchmarks (default: all)")
-    parser.add_argument("--rounds", type=int, default=7, help="runs of each case (default: 7)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each case (default: 5)")
     arguments = parser.parse_args()
     run("weights.py", "openai/CLIP", FOLDER)
     assert_equal_features()
