@@ -8,10 +8,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from clip import cache, checkpoint, receipts
+from clip import cache, checkpoint, hub, receipts
 from clip.architecture import Architecture
 from clip.checkpoint import Checkpoint, Entry
-from clip.registry import OFFICIAL, TINY, official_name
+from clip.registry import OFFICIAL, TINY, OfficialModel, official_name
 
 from .errors import ArgumentError
 
@@ -90,25 +90,39 @@ def inspect_checkpoint(name: str | os.PathLike[str]) -> CheckpointFacts:
 
 
 def locate(name: str | os.PathLike[str]) -> Path:
-    """The path of a checkpoint that is on this machine.
+    """The path of a checkpoint, by the names that `clip.load` knows. No official one is downloaded.
 
     Args:
-        name: a file or directory, ``"tiny"``, or an official name whose file is in the cache.
+        name: a file or directory, ``"tiny"``, ``"local-dir:PATH"``, ``"hf-hub:owner/name"``, or an
+            official name whose file is in the cache, where it is verified.
 
     Raises:
-        ArgumentError: an official model is not in the cache, or nothing has this name.
+        ArgumentError: an official model is not in the cache or is damaged there, or nothing has
+            this name.
+        clip.errors.DownloadError: the Hub did not give the files.
     """
     name = os.fspath(name)
-    if Path(name).exists():
-        return Path(name)
+    path = name.removeprefix("local-dir:")
+    if os.path.exists(path):  # noqa: PTH110  # pathlib's raises for a name that is too long
+        return Path(path)
     if name == "tiny":
         return TINY
+    if name.startswith("hf-hub:"):
+        return hub.snapshot(name)
     official = official_name(name)
     if official is None:
-        raise ArgumentError(f"{name!r} is neither a file or directory nor a model's name")
-    path = cache.place(OFFICIAL[official].file)
+        raise ArgumentError(f"{name!r:.200} is neither a file or directory nor a model's name")
+    return _cached(OFFICIAL[official])
+
+
+def _cached(model: OfficialModel) -> Path:
+    path = cache.place(model.file)
     if not path.is_file():
-        raise ArgumentError(f"{official} is not in the cache: snaplink download {official}")
+        raise ArgumentError(f"{model.name} is not in the cache: snaplink download {model.name}")
+    if not receipts.verify_path(path, model.sha256, model.nbytes):
+        raise ArgumentError(
+            f"{path} is not {model.name} as published: snaplink verify --repair {model.name}"
+        )
     return path
 
 
