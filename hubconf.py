@@ -6,8 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))
 
-from clip import available_models, load  # noqa: E402
-from clip import tokenize as _tokenize  # noqa: E402
+from clip import available_models, load
+from clip import tokenize as _tokenize
 
 dependencies = ["torch", "numpy", "PIL", "regex", "ftfy"]
 
