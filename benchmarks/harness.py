@@ -82,12 +82,24 @@ def publish(name: str, title: str, results: Mapping[str, Measurement]) -> None:
 
 
 def on_page(page: str, name: str, kept: Mapping[str, Any]) -> str:
-    """The page with a benchmark's results between its two marks."""
+    """The page with a benchmark's results in their place."""
     machine = ", ".join(kept["machine"].values())
-    section = f"\n**{kept['title']}**\n\n{rendered(kept['results'])}\n\n{machine}\n"
+    return between_marks(
+        page, name, f"**{kept['title']}**\n\n{rendered(kept['results'])}\n\n{machine}"
+    )
+
+
+def between_marks(page: str, name: str, section: str) -> str:
+    """The page with this section between its two marks.
+
+    >>> print(between_marks("<!-- a --><!-- end of a -->", "a", "one"))
+    <!-- a -->
+    one
+    <!-- end of a -->
+    """
     start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     before, rest = page.split(start)
-    return before + start + section + end + rest.split(end)[1]
+    return f"{before}{start}\n{section}\n{end}{rest.split(end)[1]}"
 
 
 def rendered(results: Mapping[str, Measurement]) -> str:
@@ -101,13 +113,13 @@ def rendered(results: Mapping[str, Measurement]) -> str:
     """
     columns = list(next(iter(results.values())))
     rows = [
-        [case, *(_three_digits(result[column]) for column in columns)]
-        for case, result in results.items()
+        [case, *(figure(result[column]) for column in columns)] for case, result in results.items()
     ]
     return table(["", *columns], rows)
 
 
-def _three_digits(value: float) -> str:
+def figure(value: float) -> str:
+    """Three digits, or all of a whole number."""
     return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:#.3g}"
 
 

@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Callable
 
 import numpy as np
+import summary
 import tokenizer
 from contenders import ARCHIVE
 from harness import WORKSHOP, alternate, publish, run, serving
@@ -99,6 +100,7 @@ def main() -> None:
     assert_equal_features()
     for name in [arguments.only] if arguments.only else BENCHES:
         BENCHES[name](arguments.rounds)
+    summary.write()
 
 
 if __name__ == "__main__":

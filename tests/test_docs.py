@@ -91,7 +91,8 @@ def test_the_command_line_reference_is_what_the_commands_say():
     assert script["PAGE"].read_text(encoding="utf-8") == script["page"](), "run `make docs`"
 
 
-def test_the_figures_of_the_performance_page_are_those_that_were_measured():
+def test_the_figures_shown_are_those_that_were_measured(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     on_page = runpy.run_path(str(ROOT / "benchmarks" / "harness.py"))["on_page"]
     page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
     results = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
@@ -99,3 +100,6 @@ def test_the_figures_of_the_performance_page_are_those_that_were_measured():
     for path in results:
         kept = json.loads(path.read_text(encoding="utf-8"))
         assert on_page(page, path.stem, kept) == page, f"the page shows others than {path.name}"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    with_figures = runpy.run_path(str(ROOT / "benchmarks" / "summary.py"))["with_figures"]
+    assert with_figures(readme) == readme

@@ -1,0 +1,47 @@
+"""The few figures of all benchmarks that the README shows, from the kept results."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from harness import RESULTS, ROOT, between_marks, figure, table
+
+README = ROOT / "README.md"
+LIBRARIES = ["openai/CLIP", "transformers", "snaplink"]
+LOADS = ["openai/CLIP, by name", "transformers, fp16 safetensors", "snaplink, by name, hashed"]
+LATER = "snaplink, by name, with receipt"
+
+
+def results(name: str) -> dict[str, dict[str, Any]]:
+    kept = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    found: dict[str, dict[str, Any]] = kept["results"]
+    return found
+
+
+def rows() -> list[list[str]]:
+    imports, loads, encodes = results("import"), results("load"), results("encode")
+
+    def row(title: str, unit: str, found: list[float]) -> list[str]:
+        return [title, *(f"{figure(value)}{unit}" for value in found)]
+
+    loaded = [loads[name] for name in LOADS]
+    later = [*loaded[:2], loads[LATER]]
+    encoded = [encodes[name] for name in LIBRARIES]
+    return [
+        row("`import`, beyond torch", " s", [imports[name]["seconds"] for name in LIBRARIES]),
+        row("first load by name", " s", [each["seconds"] for each in loaded]),
+        row("later loads by name", " s", [each["seconds"] for each in later]),
+        row("most memory of the process", " MB", [each["peak MB"] for each in loaded]),
+        row("pictures a second", "", [each["images/s"] for each in encoded]),
+        row("captions a second", "", [each["captions/s"] for each in encoded]),
+    ]
+
+
+def with_figures(readme: str) -> str:
+    """The README with the figures of the last `make bench`."""
+    return between_marks(readme, "measured", table(["", *LIBRARIES], rows()))
+
+
+def write() -> None:
+    README.write_text(with_figures(README.read_text(encoding="utf-8")), encoding="utf-8")
