@@ -26,7 +26,8 @@ def page() -> str:
 
 def helps() -> Iterator[tuple[str, str]]:
     """Each command's name with its help."""
-    root = click.Context(snaplink, info_name="snaplink", terminal_width=WIDTH)
+    settings = snaplink.context_settings
+    root = click.Context(snaplink, info_name="snaplink", terminal_width=WIDTH, **settings)
     yield "snaplink", snaplink.get_help(root)
     for name in snaplink.list_commands(root):
         verb = snaplink.get_command(root, name)
