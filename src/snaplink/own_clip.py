@@ -7,6 +7,7 @@ too, and pip lets the last one overwrite the others without a word. Imports noth
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import importlib.util
 import json
@@ -50,12 +51,12 @@ def _recorded_files(home: Path) -> list[tuple[Path, bool]]:
     except metadata.PackageNotFoundError:
         return []
     files = []
-    for entry in installed.files or ():
-        file = Path(str(installed.locate_file(entry)))
-        if entry.hash and entry.suffix == ".py" and home in file.parents:
-            files.append(
-                (file, file.exists() and _digest(file, entry.hash.mode) == entry.hash.value)
-            )
+    # Not `installed.files`: from Python 3.12 on it leaves out what is missing.
+    for name, recorded, _ in csv.reader((installed.read_text("RECORD") or "").splitlines()):
+        file = Path(str(installed.locate_file(name)))
+        if recorded and file.suffix == ".py" and home in file.parents:
+            algorithm, _, digest = recorded.partition("=")
+            files.append((file, file.exists() and _digest(file, algorithm) == digest))
     return files
 
 

@@ -72,7 +72,10 @@ class Partial:
     def remember(self, origin: str, validator: str | None) -> None:
         """Note where the bytes come from, as far as the next call needs to know."""
         note = {"origin": _fingerprint(origin), "validator": validator}
-        self._note.write_text(json.dumps(note), encoding="utf-8")
+        # A file of its own, never what lies there: that may be another user's, or a link.
+        self._note.unlink(missing_ok=True)
+        with self._note.open("x", encoding="utf-8") as file:
+            json.dump(note, file)
 
     def append(self, piece: bytes) -> None:
         self.file.write(piece)
