@@ -101,7 +101,7 @@ def test_the_command_answers_without_torch():
 @pytest.mark.parametrize(
     ("package", "names"),
     [
-        ("clip", "available_models load tokenize"),
+        ("clip", "available_models load optimize tokenize"),
         (
             "snaplink",
             "ArgumentError Encoder ForeignClipError PictureError Prediction Score SnaplinkError "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # as all the world calls it
@@ -30,6 +30,9 @@ class Encoder(ABC):
         resolution: side of the square pictures that the model sees, in pixels.
         logit_scale: what cosines are multiplied by before a softmax; 100 for OpenAI's models.
         batch_size: how many pictures or texts run at once.
+        precision: what the model computes in: "fp32", "bf16", "int8" or "fp16".
+        bulk: the fast equal of `pixels`, from a picture or its file's bytes to uint8
+            ``[3, resolution, resolution]``; None where `pixels` is a transform that it cannot read.
     """
 
     name: str
@@ -37,6 +40,12 @@ class Encoder(ABC):
     resolution: int
     logit_scale: float
     batch_size: int
+    precision: str
+    bulk: Any
+
+    @abstractmethod
+    def weights_sha256(self) -> str:
+        """What the weights are, as `snaplink.fingerprint.weights_sha256` says it. Cached."""
 
     @abstractmethod
     def pixels(self, picture: Image.Image) -> Tensor:
@@ -51,16 +60,28 @@ class Encoder(ABC):
         """At most `batch_size` texts' features, raw."""
 
     def encode_pixels(self, pixels: Tensor, *, normalize: bool = False) -> Tensor:
-        """Encode what `pixels` gave.
+        """Encode what `pixels` or `bulk` gave.
 
         Args:
-            pixels: ``[n, 3, resolution, resolution]``, on any device.
+            pixels: ``[n, 3, resolution, resolution]``, on any device: float as `pixels` gives it,
+                or uint8 as `bulk` does.
             normalize: scale every feature to length 1.
 
         Returns:
             float32 ``[n, dim]`` on the CPU, without gradient.
         """
-        return self._batches(self._pictures, torch.split(pixels, self.batch_size), normalize)
+        batches = (self._normalized(batch) for batch in torch.split(pixels, self.batch_size))
+        return self._batches(self._pictures, batches, normalize)
+
+    def _normalized(self, pixels: Tensor) -> Tensor:
+        if pixels.dtype is not torch.uint8:
+            return pixels
+        if self.bulk is None:
+            raise ArgumentError(
+                "pictures of whole numbers (uint8) came, but this encoder's own preprocessing is "
+                "unknown: encode what its `pixels` returns"
+            )
+        return cast(Tensor, self.bulk.normalize(pixels))
 
     def encode_pictures(
         self, pictures: Iterable[Image.Image], *, normalize: bool = False
@@ -102,6 +123,7 @@ class ClipEncoder(Encoder):
         preprocess: its transform, a PIL picture to a tensor ``[3, resolution, resolution]``.
         name: what to call it.
         batch_size: how many pictures or texts run at once.
+        weights_sha256: that of the weights, for a model that has packed them away.
     """
 
     def __init__(
@@ -110,14 +132,26 @@ class ClipEncoder(Encoder):
         preprocess: Callable[[Image.Image], Tensor],
         name: str = "",
         batch_size: int = 32,
+        *,
+        weights_sha256: str | None = None,
     ) -> None:
         self.model = model
         self.preprocess = preprocess
+        self.bulk = None
+        self.precision = _precision(model)
+        self._weights_sha256 = weights_sha256
         self.name = name
         self.batch_size = batch_size
         self.dim = model.visual.output_dim
         self.resolution = model.visual.input_resolution
         self.logit_scale = model.logit_scale.detach().float().exp().item()
+
+    def weights_sha256(self) -> str:
+        if self._weights_sha256 is None:
+            from .fingerprint import weights_sha256
+
+            self._weights_sha256 = weights_sha256(self.model)
+        return self._weights_sha256
 
     def pixels(self, picture: Image.Image) -> Tensor:
         return self.preprocess(picture)
@@ -131,20 +165,41 @@ class ClipEncoder(Encoder):
 
 
 def load_encoder(
-    model: str | os.PathLike[str] = "tiny", device: str | torch.device | None = None
+    model: str | os.PathLike[str] = "tiny",
+    device: str | torch.device | None = None,
+    precision: str | None = None,
+    batch_size: int = 32,
 ) -> ClipEncoder:
     """Load a model by the names and paths that `clip.load` knows.
 
     Args:
         model: an official name, ``"tiny"`` (the built-in one), a checkpoint file or directory.
         device: as torch names it; by default CUDA where there is any, else the CPU.
+        precision: "fp32", "bf16", "int8" or "auto" for `clip.optimize`; None runs the model as it
+            was loaded.
+        batch_size: how many pictures or texts run at once.
 
     Raises:
         ArgumentError: there is no such device.
-        clip.errors.ClipError: see `clip.load`.
+        clip.errors.ClipError: see `clip.load` and `clip.optimize`.
     """
     network, preprocess = clip.load(model, device=_available(device))
-    return ClipEncoder(cast(clip.model.CLIP, network), preprocess, name=os.fspath(model))
+    name = os.fspath(model)
+    if precision is None:
+        return ClipEncoder(network, preprocess, name, batch_size)
+    from .fingerprint import weights_sha256
+
+    sha256 = weights_sha256(network)
+    packed = clip.optimize(network, precision)
+    return ClipEncoder(packed, preprocess, name, batch_size, weights_sha256=sha256)
+
+
+_PRECISIONS = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+
+
+def _precision(model: Any) -> str:
+    """An optimised model says it; else it is that of the large weights."""
+    return getattr(model, "precision", None) or _PRECISIONS[model.dtype]
 
 
 def _available(device: str | torch.device | None) -> torch.device:

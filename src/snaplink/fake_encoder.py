@@ -35,7 +35,12 @@ class FakeEncoder(Encoder):
         self.resolution = resolution
         self.logit_scale = 100.0
         self.batch_size = batch_size
+        self.precision = "fp32"
+        self.bulk = None
         self.batches: list[int] = []
+
+    def weights_sha256(self) -> str:
+        return hashlib.sha256(f"fake, {self.dim}, {self.resolution}".encode()).hexdigest()
 
     def pixels(self, picture: Image.Image) -> Tensor:
         small = picture.convert("RGB").resize((self.resolution, self.resolution))

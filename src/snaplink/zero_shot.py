@@ -84,6 +84,7 @@ class ZeroShotClassifier:
         labels: at least two, all different.
         templates: prompts with ``{}`` or ``{c}`` where a label goes; of several, the mean is used.
         device: where a model given by name runs; by default CUDA where there is any, else CPU.
+        precision: what a model given by name runs in (see `snaplink.load_encoder`); None is exact.
         upright: turn pictures read from files as their EXIF orientation says (see
             `snaplink.images.decode`).
 
@@ -105,12 +106,13 @@ class ZeroShotClassifier:
         templates: Sequence[str] = DEFAULT_TEMPLATES,
         *,
         device: str | torch.device | None = None,
+        precision: str | None = None,
         upright: bool = False,
     ) -> None:
         self.labels = check_labels(labels)
         self.templates = check_templates(templates)
         self.upright = upright
-        self.encoder = _encoder(model, device)
+        self.encoder = _encoder(model, device, precision)
         self.weights = class_weights(self.labels, self.templates, self.encoder.encode_texts)
 
     def __call__(self, picture: Picture) -> Prediction:
@@ -159,10 +161,12 @@ class ZeroShotClassifier:
 
 
 def _encoder(
-    model: str | os.PathLike[str] | LoadedModel | Encoder, device: str | torch.device | None
+    model: str | os.PathLike[str] | LoadedModel | Encoder,
+    device: str | torch.device | None,
+    precision: str | None,
 ) -> Encoder:
     if isinstance(model, Encoder):
         return model
     if isinstance(model, tuple):
         return ClipEncoder(*model)
-    return load_encoder(model, device)
+    return load_encoder(model, device, precision)

@@ -57,6 +57,7 @@ def _lines(file: TextIO) -> list[str]:
 )
 @options.model
 @options.device
+@options.precision
 @click.option(
     "--template",
     "templates",
@@ -89,6 +90,7 @@ def classify(
     labels_file: TextIO | None,
     model: str,
     device: str | None,
+    precision: str | None,
     templates: tuple[str, ...],
     top: int,
     form: str,
@@ -115,7 +117,12 @@ def classify(
     if not labels:
         raise click.UsageError("give the labels to choose from, such as --labels cat,dog")
     classifier = ZeroShotClassifier(
-        model, labels, templates or DEFAULT_TEMPLATES, device=device, upright=upright
+        model,
+        labels,
+        templates or DEFAULT_TEMPLATES,
+        device=device,
+        precision=precision,
+        upright=upright,
     )
     skipped = _Skipped()
     found = find(_named(pictures), skipped)
