@@ -1,0 +1,144 @@
+"""The model's view of many pictures, fast: at most one step of 255 away from `preprocess`.
+
+    bulk = BulkPreprocess.of(preprocess)
+    pixels = bulk.normalize(torch.stack([bulk(picture) for picture in pictures]))
+
+Nothing is shared between calls, so threads and processes may use one and the same. How many cores
+a single call uses is torch's matter: workers of a pool call `torch.set_num_threads(1)` first.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  # as all the world calls it
+from PIL import Image
+from torch import Tensor
+
+from .transforms import CenterCrop, CenterCropOrPad, Normalize, Resize, ResizeKeepRatio, ToTensor
+
+__all__ = ["BulkPreprocess"]
+
+_TO_RGB = {
+    ("clip.preprocess", "to_rgb"),
+    ("clip.clip", "_convert_image_to_rgb"),
+    ("open_clip.transform", "_convert_to_rgb"),
+}
+_SMOOTH = (Image.Resampling.BICUBIC, Image.Resampling.BILINEAR)
+
+
+@dataclass(frozen=True)
+class BulkPreprocess:
+    """What a `preprocess` does, in two halves: picture to bytes, bytes to the model's floats.
+
+    Attributes:
+        resize: the step that makes pictures small.
+        crop: the step that cuts or pads them to the model's size; None if all have it by then.
+        mean, std: of the three channels of a picture with values from 0 to 1.
+
+    >>> from clip.preprocess import transform
+    >>> bulk = BulkPreprocess.of(transform(224))
+    >>> pixels = bulk(Image.new("RGB", (640, 480), "white"))
+    >>> pixels.shape, pixels.dtype
+    (torch.Size([3, 224, 224]), torch.uint8)
+    >>> bulk.normalize(pixels[None]).dtype
+    torch.float32
+    """
+
+    resize: Resize
+    crop: CenterCrop | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def of(cls, preprocess: Any) -> BulkPreprocess | None:
+        """The fast twin of a `Compose`, ours or torchvision's, as it is now.
+
+        Returns:
+            None if any step is not one of those that CLIP's and open_clip's models use.
+        """
+        steps = list(getattr(preprocess, "transforms", ()))
+        if len(steps) not in (4, 5):
+            return None
+        *reshaping, to_rgb, to_tensor, normalize = steps
+        resize = _resize(reshaping[0])
+        crop = _crop(reshaping[1]) if len(reshaping) == 2 else None
+        statistics = _statistics(normalize)
+        name = getattr(to_rgb, "__module__", ""), getattr(to_rgb, "__qualname__", "")
+        whole = crop is not None or (resize is not None and _is_pair(resize.size))
+        if resize is None or not whole or statistics is None or name not in _TO_RGB:
+            return None
+        if not _is(to_tensor, ToTensor):
+            return None
+        return cls(resize, crop, *statistics)
+
+    def __call__(self, picture: Image.Image | bytes) -> Tensor:
+        """The pixels that the model sees of a picture: uint8 ``[3, height, width]``.
+
+        Args:
+            picture: of any mode and size; or the bytes of a picture file, which are read as
+                Pillow reads them.
+
+        Raises:
+            OSError: the bytes are no whole picture.
+        """
+        if isinstance(picture, bytes):
+            picture = Image.open(io.BytesIO(picture))
+        if picture.mode == "RGB" and self.resize.interpolation in _SMOOTH:
+            pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+            target = self.resize.target(picture.height, picture.width)
+            pixels = F.interpolate(
+                pixels[None], target, mode=self.resize.interpolation.name.lower(), antialias=True
+            )[0]
+            return (self.crop(pixels) if self.crop else pixels).contiguous()
+        small = self.resize(picture)
+        small = self.crop(small) if self.crop else small
+        return torch.from_numpy(np.array(small.convert("RGB"))).permute(2, 0, 1).contiguous()
+
+    def normalize(self, pixels: Tensor) -> Tensor:
+        """What the model computes with: float32 of the shape of `pixels`, on its device.
+
+        Args:
+            pixels: uint8 ``[..., 3, height, width]`` from calls of this object.
+        """
+        mean, std = (
+            torch.tensor(values, dtype=torch.float32, device=pixels.device).view(-1, 1, 1)
+            for values in (self.mean, self.std)
+        )
+        return pixels.to(torch.float32).div_(255).sub_(mean).div_(std)
+
+
+def _is(step: Any, ours: type) -> bool:
+    """Is a step of this class of ours, or of torchvision's class of that name?"""
+    theirs = ("torchvision.transforms.transforms", ours.__name__)
+    return type(step) is ours or (type(step).__module__, type(step).__name__) == theirs
+
+
+def _is_pair(size: Any) -> bool:
+    return isinstance(size, Sequence) and len(size) == 2
+
+
+def _resize(step: Any) -> Resize | None:
+    if type(step) is ResizeKeepRatio:
+        return ResizeKeepRatio(step.size, step.interpolation, step.inside)
+    if not _is(step, Resize):
+        return None
+    return Resize(step.size, step.interpolation, step.max_size)
+
+
+def _crop(step: Any) -> CenterCrop | None:
+    if type(step) is CenterCropOrPad:
+        return CenterCropOrPad(step.size, step.fill)
+    return CenterCrop(step.size) if _is(step, CenterCrop) else None
+
+
+def _statistics(step: Any) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    if not _is(step, Normalize):
+        return None
+    mean, std = (tuple(float(value) for value in values) for values in (step.mean, step.std))
+    return (mean, std) if len(mean) == len(std) == 3 else None
