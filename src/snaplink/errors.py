@@ -3,6 +3,7 @@
     SnaplinkError (a RuntimeError)
     ├── ArgumentError          what was asked for cannot be done: labels, templates, device, paths
     ├── PictureError           one picture that cannot be used; the others can
+    ├── StoreError             a store that cannot be used, or not for what was asked
     └── ForeignClipError       the installed `clip` is not snaplink's
 
 A message says what is wrong, where, and what to do next.
@@ -10,7 +11,7 @@ A message says what is wrong, where, and what to do next.
 
 from __future__ import annotations
 
-__all__ = ["ArgumentError", "ForeignClipError", "PictureError", "SnaplinkError"]
+__all__ = ["ArgumentError", "ForeignClipError", "PictureError", "SnaplinkError", "StoreError"]
 
 
 class SnaplinkError(RuntimeError):
@@ -39,6 +40,10 @@ class PictureError(SnaplinkError):
 
     def __reduce__(self) -> tuple[type[PictureError], tuple[str, str]]:
         return type(self), (self.picture, self.problem)
+
+
+class StoreError(SnaplinkError):
+    """A store of embeddings that cannot be used, or not for what was asked of it."""
 
 
 class ForeignClipError(SnaplinkError):
