@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import glob
+import io
 import os
 import stat
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import BinaryIO, NoReturn, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -22,6 +23,7 @@ __all__ = [
     "EXTENSIONS",
     "MAX_PIXELS",
     "OnBad",
+    "Source",
     "decode",
     "find",
     "looks_like_photograph",
@@ -31,6 +33,9 @@ __all__ = [
 
 Item = TypeVar("Item")
 Prepared = TypeVar("Prepared")
+
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+"""A picture file: its path, its bytes, or the open file."""
 
 OnBad = Callable[[PictureError], object]
 """Called with each picture that cannot be used; may raise."""
@@ -106,11 +111,13 @@ def _walk(folder: str) -> Iterator[Path]:
                 yield Path(parent, name)
 
 
-def decode(path: str | os.PathLike[str], *, upright: bool = False) -> Image.Image:
+def decode(source: Source, *, name: str | None = None, upright: bool = False) -> Image.Image:
     """Read a picture file whole.
 
     Args:
-        path: a regular file in one of the formats of `EXTENSIONS`, whatever its name ends in.
+        source: the path of a regular file, the bytes of one, or one open for reading in binary,
+            which is left open; in one of the formats of `EXTENSIONS`, whatever its name ends in.
+        name: what errors call it; by default its path, or what else is known of it.
         upright: turn the picture as its EXIF orientation says. The original CLIP does not, so
             features change for the pictures that have one.
 
@@ -121,45 +128,68 @@ def decode(path: str | os.PathLike[str], *, upright: bool = False) -> Image.Imag
         PictureError: the file cannot be read, is no picture, is damaged or is larger than
             `MAX_PIXELS`.
     """
-    path = os.fspath(path)
+    name = name or _name(source)
     try:
-        return _decode(path, upright)
+        return _decode(source, name, upright)
     except PictureError:
         raise
     except FileNotFoundError:
-        raise PictureError(path, "no such file") from None
+        raise PictureError(name, "no such file") from None
     except Image.DecompressionBombError:
         problem = f"has over {MAX_PIXELS:,} pixels, as decompression bombs do"
-        raise PictureError(path, problem) from None
+        raise PictureError(name, problem) from None
     except MemoryError:
-        raise PictureError(path, "too little memory to decode it") from None
+        raise PictureError(name, "too little memory to decode it") from None
     except Exception as error:  # damaged files make decoders raise nearly anything
         problem = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise PictureError(path, f"cannot be decoded ({problem})") from error
+        raise PictureError(name, f"cannot be decoded ({problem})") from error
 
 
-def _decode(path: str, upright: bool) -> Image.Image:
-    with open(path, "rb", opener=_open_without_waiting) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise PictureError(path, "not a regular file")
-        if status.st_size == 0:
-            raise PictureError(path, "an empty file")
+def _name(source: Source) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return f"a picture of {len(source):,} bytes"
+    return str(getattr(source, "name", "an open file"))
+
+
+def _decode(source: Source, name: str, upright: bool) -> Image.Image:
+    with _opened(source, name) as file:
+        start = file.read(16)
+        if not start:
+            raise PictureError(name, "an empty file")
+        file.seek(0)
         try:
             picture = Image.open(file, formats=_readable_formats())
         except UnidentifiedImageError:
-            file.seek(0)
-            problem = f"not a picture that can be read (it begins with {file.read(16)!r})"
-            raise PictureError(path, problem) from None
+            problem = f"not a picture that can be read (it begins with {start!r})"
+            raise PictureError(name, problem) from None
         pixels = picture.width * picture.height
         if pixels > MAX_PIXELS:
             raise Image.DecompressionBombError
         if max(picture.size) > _MAX_RATIO * min(picture.size):
-            raise PictureError(path, f"too narrow ({picture.width} x {picture.height} pixels)")
+            raise PictureError(name, f"too narrow ({picture.width} x {picture.height} pixels)")
         # Threads may hold many small pictures at once, but only one of the largest.
         with _one_large_picture if pixels > _LARGE else nullcontext():
             picture.load()
             return ImageOps.exif_transpose(picture) if upright else picture
+
+
+@contextmanager
+def _opened(source: Source, name: str) -> Iterator[BinaryIO]:
+    """The source as a file that can be searched, at its start."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        yield io.BytesIO(source)
+    elif isinstance(source, (str, os.PathLike)):
+        with open(source, "rb", opener=_open_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise PictureError(name, "not a regular file")
+            yield file
+    elif source.seekable():
+        source.seek(0)
+        yield source
+    else:
+        yield io.BytesIO(source.read())
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

@@ -92,6 +92,71 @@ def test_damaged_files_say_what_is_wrong(tmp_path):
         assert error.value.problem.startswith(problem), name
 
 
+class Pipe(io.RawIOBase):
+    """A file that can only be read onwards, without a name."""
+
+    def __init__(self, content: bytes) -> None:
+        self.rest = io.BytesIO(content)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return self.rest.read(size)
+
+
+IN_MEMORY = {
+    "bytes": bytes,
+    "bytearray": bytearray,
+    "memoryview": memoryview,
+    "file": io.BytesIO,
+    "pipe": Pipe,
+}
+
+
+@pytest.mark.parametrize("kind", IN_MEMORY)
+def test_bytes_and_open_files_are_pictures_too(tmp_path, kind):
+    content = picture_bytes(tmp_path)
+    picture = images.decode(IN_MEMORY[kind](content))
+    assert picture.tobytes() == images.decode(tmp_path / "whole.png").tobytes()
+
+
+@pytest.mark.parametrize("kind", IN_MEMORY)
+def test_bytes_and_open_files_are_guarded_too(tmp_path, kind):
+    contents = {
+        b"": "an empty file",
+        b"<!DOCTYPE html><p>": "not a picture that can be read (it begins with b'<!DO",
+        picture_bytes(tmp_path)[:-200]: "cannot be decoded (image file is truncated",
+        narrow_png(): "too narrow (1 x 3000 pixels)",
+        bomb(): "has over 178,956,970 pixels, as decompression",
+    }
+    for content, problem in contents.items():
+        with pytest.raises(PictureError) as error:
+            images.decode(IN_MEMORY[kind](content), name="photos.tar/cat.png")
+        assert error.value.picture == "photos.tar/cat.png"
+        assert error.value.problem.startswith(problem)
+
+
+def test_an_open_file_is_named_and_stays_open_wherever_it_was_read_to(tmp_path):
+    content = picture_bytes(tmp_path)
+    with (tmp_path / "whole.png").open("rb") as file:
+        file.read(100)
+        assert images.decode(file).size == (32, 32)
+        assert not file.closed
+    (tmp_path / "cut.png").write_bytes(content[:40])
+    with (
+        (tmp_path / "cut.png").open("rb") as file,
+        pytest.raises(PictureError) as error,
+    ):
+        images.decode(file)
+    assert error.value.picture == str(tmp_path / "cut.png")
+
+
+def test_bytes_have_their_length_for_a_name(tmp_path):
+    with pytest.raises(PictureError, match="a picture of 2,000 bytes: "):
+        images.decode(bytes(2000))
+
+
 def narrow_png() -> bytes:
     buffer = io.BytesIO()
     Image.new("L", (1, 3000)).save(buffer, "png")
