@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from PIL import Image
 
 from snaplink import images
-from snaplink.errors import ArgumentError
+from snaplink.errors import ArgumentError, PictureError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,7 @@ class Sample:
             PictureError: it cannot be used; see `snaplink.images.decode`.
         """
         if self.source is None:
-            raise images.PictureError(self.key, "its file is not known, only its features are")
+            raise PictureError(self.key, "its file is not known, only its features are")
         if isinstance(self.source, Path):
             return images.decode(self.source, upright=upright)
         content = self.source()
@@ -82,8 +82,9 @@ class Labelled:
         name: what it is called in results, such as the name of its folder.
         task: what can be asked of it.
         samples: pictures in the order of the data; nothing is decoded yet.
-        class_names: as they go into prompts; empty for retrieval.
-        labels: what the data call the classes, parallel to `class_names`: folder names, numbers.
+        class_names: what the classes are called; empty for retrieval.
+        synonyms: what goes into the prompts of each class: its name, or several names whose
+            prompts are averaged.
         templates: the prompts that came with the data, empty where none did.
         stored: the features, where the data are a store.
     """
@@ -92,7 +93,7 @@ class Labelled:
     task: Task
     samples: Sequence[Sample]
     class_names: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
+    synonyms: tuple[tuple[str, ...], ...] = ()
     templates: tuple[str, ...] = ()
     stored: Stored | None = None
 

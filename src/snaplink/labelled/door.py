@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from pathlib import Path
 
+from snaplink.errors import ArgumentError
+
+from . import folders, named, shards, stores, tables
+from .classes import ClassNames
 from .data import Labelled, Task
+from .tables import Columns
 
 __all__ = ["open"]
 
 
-def open(  # noqa: A001  # labelled.open reads as it should
+def open(  # labelled.open reads as it should
     data: str | os.PathLike[str],
     *,
     task: Task | None = None,
@@ -19,7 +24,7 @@ def open(  # noqa: A001  # labelled.open reads as it should
     picture: str | None = None,
     caption: str = "caption",
     separator: str | None = None,
-    class_names: Sequence[str] | dict[str, str] | None = None,
+    class_names: ClassNames | None = None,
     root: str | os.PathLike[str] = "data",
 ) -> Labelled:
     """Find out what labelled data are there, without decoding a picture.
@@ -41,11 +46,33 @@ def open(  # noqa: A001  # labelled.open reads as it should
         separator: what parts several labels in one cell of a table; makes the task multi-label.
         class_names: what the classes are called in prompts. A list in the order of the classes,
             or one that names all the labels of the data (and may hold more); or a dict from
-            labels to names.
+            labels to names. A name may be several: the first is shown, all go into prompts.
         root: where torchvision's data sets lie.
 
     Raises:
         ArgumentError: the data are not there or not labelled, or the class names do not fit.
         StoreError: the store cannot be used.
     """
-    raise NotImplementedError
+    columns = Columns(label, picture, caption, separator)
+    task = task or ("multilabel" if separator else None)
+    given = os.fspath(data)
+    if given.partition(":")[0] in named.LIBRARIES and not Path(given).exists():
+        return named.read(
+            given, columns, task=task, split=split, class_names=class_names, root=root
+        )
+    path = Path(given)
+    if not path.exists():
+        raise ArgumentError(f"there is no file or folder {given!r}")
+    if path.is_file() and path.suffix.lower() in tables.ENDINGS:
+        return tables.read(path, path.stem, columns, task=task, class_names=class_names)
+    name = path.resolve().name
+    if shards.are_shards(path):
+        return shards.read(path, name, task=task, split=split, class_names=class_names)
+    if path.is_file():
+        raise ArgumentError(
+            f"{given} is no table of labels: one ends in {', '.join(tables.ENDINGS)} (or in .tar, "
+            "for a shard)"
+        )
+    if stores.is_store(path):
+        return stores.read(path, name, columns, task=task, class_names=class_names)
+    return folders.read(folders.split_of(path, split), name, class_names)
