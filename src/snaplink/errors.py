@@ -4,6 +4,7 @@
     ├── ArgumentError          what was asked for cannot be done: labels, templates, device, paths
     ├── PictureError           one picture that cannot be used; the others can
     ├── StoreError             a store that cannot be used, or not for what was asked
+    ├── MissingPackageError    a package of one of the extras is not installed
     └── ForeignClipError       the installed `clip` is not snaplink's
 
 A message says what is wrong, where, and what to do next.
@@ -11,7 +12,14 @@ A message says what is wrong, where, and what to do next.
 
 from __future__ import annotations
 
-__all__ = ["ArgumentError", "ForeignClipError", "PictureError", "SnaplinkError", "StoreError"]
+__all__ = [
+    "ArgumentError",
+    "ForeignClipError",
+    "MissingPackageError",
+    "PictureError",
+    "SnaplinkError",
+    "StoreError",
+]
 
 
 class SnaplinkError(RuntimeError):
@@ -44,6 +52,22 @@ class PictureError(SnaplinkError):
 
 class StoreError(SnaplinkError):
     """A store of embeddings that cannot be used, or not for what was asked of it."""
+
+
+class MissingPackageError(SnaplinkError, ImportError):
+    """A package of one of the extras is not installed.
+
+    Args:
+        purpose: what needs it, in the plural, at the beginning of a sentence.
+        package: its name on the package index.
+        extra: the extra that brings it.
+
+    >>> print(MissingPackageError("stores", "pyarrow", "embed"))
+    stores need pyarrow: pip install "snaplink[embed]"
+    """
+
+    def __init__(self, purpose: str, package: str, extra: str) -> None:
+        super().__init__(f'{purpose} need {package}: pip install "snaplink[{extra}]"')
 
 
 class ForeignClipError(SnaplinkError):

@@ -1,0 +1,199 @@
+"""A shard: a Parquet file, and beside it the vectors as `.npy` files that search maps."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from snaplink.errors import StoreError
+from snaplink.vectors import Matrix
+
+from .files import remove, sha256_of, write_whole
+from .manifest import Manifest, Shard, VectorFile
+from .schema import column_of, matrix_of
+
+__all__ = ["FOLDER", "ShardFiles", "new_name"]
+
+FOLDER = "shards"
+ROWS_PER_GROUP = 16_384
+_SAMPLED = 32
+
+
+def new_name(ordinal: int) -> str:
+    """A name that no file had before; names sort as their ordinals do."""
+    return f"{ordinal:010}-{secrets.token_hex(4)}"
+
+
+class ShardFiles:
+    """The files of a store's shards.
+
+    Args:
+        store: the directory of the store.
+        manifest: says what vectors there are; its list of shards is not looked at.
+    """
+
+    def __init__(self, store: Path, manifest: Manifest) -> None:
+        self.folder = store / FOLDER
+        self._manifest = manifest
+
+    def parquet(self, name: str) -> Path:
+        return self.folder / f"{name}.parquet"
+
+    def npy(self, name: str, modality: str) -> Path:
+        return self.folder / f"{name}.{modality}.npy"
+
+    def write(self, name: str, table: pa.Table) -> Shard:
+        """Write a table of at least one row, with its columns of vectors, as a shard."""
+        size, sha256 = write_whole(self.parquet(name), lambda file: self._write(file, table))
+        vectors = {}
+        for modality in self._manifest.modalities:
+            matrix = matrix_of(table[column_of(modality)], self._manifest.dim)
+            missing = int(table[column_of(modality)].null_count)
+            vectors[modality] = VectorFile(missing, _sample(matrix))
+            if self._manifest.vectors:
+                self.write_npy(name, modality, matrix)
+        return Shard(name, len(table), size, sha256, vectors)
+
+    def _write(self, file: BinaryIO, table: pa.Table) -> None:
+        """Vectors as they are, since they do not compress; the rest compressed."""
+        columns = [column_of(modality) for modality in self._manifest.modalities]
+        others = [name for name in table.column_names if name not in columns]
+        made_by = {
+            "snaplink": json.dumps({"fingerprint": self._manifest.fingerprint.to_json()}),
+        }
+        table = table.replace_schema_metadata(made_by)
+        with pq.ParquetWriter(
+            pa.PythonFile(file, mode="w"),
+            table.schema,
+            compression=dict.fromkeys(others, "zstd"),
+            use_dictionary=others,
+            write_statistics=others,
+        ) as writer:
+            writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+
+    def write_npy(self, name: str, modality: str, matrix: Matrix) -> None:
+        def write(file: BinaryIO) -> None:
+            header = np.lib.format.header_data_from_array_1_0(matrix)
+            np.lib.format.write_array_header_1_0(file, header)
+            file.write(np.ascontiguousarray(matrix).data.cast("B"))
+
+        write_whole(self.npy(name, modality), write)
+
+    def mapped(self, shard: Shard, modality: str) -> Matrix | None:
+        """A shard's vectors, mapped; None where their file is missing, damaged or another's.
+
+        Writable in memory, and not on disk: torch takes no arrays that are not writable.
+        """
+        path = self.npy(shard.name, modality)
+        try:
+            matrix: Any = np.load(path, mmap_mode="c", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        wanted = (shard.rows, self._manifest.dim)
+        if matrix.shape != wanted or matrix.dtype != np.dtype(self._manifest.dtype):
+            return None
+        sound = matrix.flags.c_contiguous and _sample(matrix) == shard.vectors[modality].sample
+        return matrix if sound else None
+
+    def read(self, shard: Shard) -> pa.Table:
+        """All columns of a shard.
+
+        Raises:
+            StoreError: it is missing or damaged.
+        """
+        return self.table(shard, self.open(shard))
+
+    def open(self, shard: Shard) -> pq.ParquetFile:
+        """Open a shard, whose file then stays readable even if a writer replaces it.
+
+        Raises:
+            StoreError: it is missing or damaged.
+        """
+        path = self.parquet(shard.name)
+        try:
+            file = pq.ParquetFile(path, memory_map=True)
+        except FileNotFoundError:
+            raise StoreError(
+                f"{path} is missing: if the store has been written to since it was opened, open it "
+                "again; else restore the file from a backup"
+            ) from None
+        except (OSError, pa.ArrowException) as error:
+            raise _damaged(path, error) from None
+        if file.metadata.num_rows != shard.rows:
+            raise _damaged(path, f"{file.metadata.num_rows} rows, not {shard.rows}")
+        return file
+
+    def table(
+        self,
+        shard: Shard,
+        file: pq.ParquetFile,
+        columns: list[str] | None = None,
+        groups: list[int] | None = None,
+    ) -> pa.Table:
+        """Columns and row groups of a shard that `open` opened; all of them by default."""
+        try:
+            if groups is not None:
+                return file.read_row_groups(groups, columns=columns)
+            return file.read(columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            raise _damaged(self.parquet(shard.name), error) from None
+
+    def from_parquet(self, shard: Shard, file: pq.ParquetFile, modality: str) -> Matrix:
+        """A shard's vectors, read into memory."""
+        name = column_of(modality)
+        matrix = matrix_of(self.table(shard, file, [name])[name], self._manifest.dim)
+        if matrix.dtype != np.dtype(self._manifest.dtype):
+            path = self.parquet(shard.name)
+            raise _damaged(path, f"vectors of {matrix.dtype}, not {self._manifest.dtype}")
+        return matrix
+
+    def rebuild(self, shard: Shard) -> None:
+        """Write what is missing or wrong of the `.npy` files of a shard."""
+        for modality in self._manifest.modalities:
+            if self.mapped(shard, modality) is None:
+                matrix = self.from_parquet(shard, self.open(shard), modality)
+                with suppress(PermissionError):  # Windows: somebody maps the damaged one
+                    self.write_npy(shard.name, modality, matrix)
+
+    def remove(self, name: str) -> None:
+        """Remove a shard's files as far as the system lets us: the next writer tries again."""
+        paths = [self.npy(name, modality) for modality in self._manifest.modalities]
+        for path in [self.parquet(name), *paths]:
+            with suppress(PermissionError):  # Windows: somebody reads it
+                remove(path)
+
+    def faults(self, shard: Shard) -> Iterator[str]:
+        """Read all of a shard; yields what is wrong with it, in a phrase each."""
+        path = self.parquet(shard.name)
+        try:
+            if sha256_of(path) != shard.sha256:
+                yield f"{path}: not the bytes that were written (SHA-256)"
+                return
+            file = self.open(shard)
+        except (OSError, StoreError) as error:
+            yield str(error)
+            return
+        for modality in self._manifest.modalities if self._manifest.vectors else ():
+            mapped = self.mapped(shard, modality)
+            stored = self.from_parquet(shard, file, modality)
+            if mapped is None or mapped.tobytes() != stored.tobytes():
+                yield f"{self.npy(shard.name, modality)}: missing or damaged; can be rebuilt"
+
+
+def _sample(matrix: Matrix) -> int:
+    rows = np.linspace(0, len(matrix) - 1, min(_SAMPLED, len(matrix))).astype(np.int64)
+    return zlib.crc32(np.ascontiguousarray(matrix[rows]).data.cast("B"))
+
+
+def _damaged(path: Path, problem: object) -> StoreError:
+    said = str(problem).splitlines()[0].rstrip(".")
+    return StoreError(f"{path} is damaged ({said}): restore it from a backup")

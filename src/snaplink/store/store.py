@@ -1,0 +1,244 @@
+"""A store, read: its rows as tables, its vectors as maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
+
+from snaplink.errors import ArgumentError, StoreError
+from snaplink.fingerprint import Fingerprint
+from snaplink.vectors import Block, Matrix, Vectors
+
+from .failures import read_failures
+from .manifest import Manifest
+from .schema import KEY, column_of, conform, unified
+from .shards import ShardFiles
+
+__all__ = ["Store"]
+
+_KEPT_OPEN = 256
+"""Shards of which files stay open: a process may have about a thousand."""
+
+
+class Store:
+    """The rows of a store as they were when it was opened, whatever a writer does meanwhile.
+
+    Rows are numbered from 0, in the order of the shards: vectors and tables agree on that.
+
+    Attributes:
+        path: its directory.
+        manifest: what it is and which shards it has.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path = path
+        self.manifest = manifest
+        self._files = ShardFiles(path, manifest)
+        self._starts = [0, *accumulate(shard.rows for shard in manifest.shards)]
+        self._parquet = lru_cache(_KEPT_OPEN)(self._files_open)
+        if len(manifest.shards) <= _KEPT_OPEN:
+            for number in range(len(manifest.shards)):
+                self._parquet(number)
+        self._mapped = lru_cache(_KEPT_OPEN)(self._map)
+
+    @classmethod
+    def open(cls, path: Path | str) -> Store:
+        """Open a store: it reads the manifest and no row.
+
+        Raises:
+            StoreError: there is no store, or it cannot be used.
+        """
+        return cls(Path(path), Manifest.read(Path(path)))
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What made the vectors."""
+        return self.manifest.fingerprint
+
+    @property
+    def dim(self) -> int:
+        """The width of the vectors."""
+        return self.manifest.dim
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Of "image" and "text", those that have vectors."""
+        return self.manifest.modalities
+
+    @property
+    def snapshot(self) -> str:
+        """Changes whenever rows change: what is derived from the rows may remember it."""
+        return self.manifest.snapshot
+
+    def __len__(self) -> int:
+        return self.manifest.rows
+
+    def check(self, fingerprint: Fingerprint, *, query: bool = False) -> None:
+        """Make sure that vectors of another origin may stand beside these.
+
+        Args:
+            fingerprint: theirs.
+            query: they are only compared with these, not stored: then precision, length, and
+                what does not change the space that they live in may differ.
+
+        Raises:
+            StoreError: they may not; the message says what differs.
+        """
+        compare = self.fingerprint.strangeness if query else self.fingerprint.differences
+        if differences := compare(fingerprint):
+            raise StoreError(
+                f"{self.path} was made with another model: {'; '.join(differences)}. Choose that "
+                "model, or embed anew into another store"
+            )
+
+    def vectors(self, modality: str = "image") -> Vectors:
+        """The vectors of one modality, mapped where they can be.
+
+        Raises:
+            ArgumentError: the store has none of this modality.
+        """
+        if modality not in self.modalities:
+            raise ArgumentError(
+                f"{self.path} has no {modality} vectors, only {' and '.join(self.modalities)}"
+            )
+        blocks = [
+            Block(
+                shard.rows,
+                lambda number=number: self._matrix(number, modality),  # type: ignore[misc]
+                shard.vectors[modality].missing,
+            )
+            for number, shard in enumerate(self.manifest.shards)
+        ]
+        return Vectors(blocks, self.dim, self.manifest.dtype)
+
+    def to_numpy(self, modality: str = "image") -> Matrix:
+        """All vectors of one modality in memory, ``[rows, dim]``; NaN where a row has none."""
+        return self.vectors(modality).to_numpy()
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns of all shards, without those of the vectors."""
+        numbers = range(len(self.manifest.shards))
+        return unified(self._parquet(number).schema_arrow for number in numbers)
+
+    @property
+    def _whole_schema(self) -> pa.Schema:
+        value = pa.from_numpy_dtype(self.manifest.dtype)
+        columns = [(column_of(name), pa.list_(value, self.dim)) for name in self.modalities]
+        return pa.schema([*self.schema, *columns])
+
+    def dataset(self) -> pyarrow.dataset.Dataset:
+        """The rows as pyarrow sees them, vectors included: to filter, scan, hand to others."""
+        paths = [str(self._files.parquet(shard.name)) for shard in self.manifest.shards]
+        return pyarrow.dataset.dataset(paths, schema=self._whole_schema, format="parquet")
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Rows in memory.
+
+        Args:
+            columns: which; by default all but the vectors.
+
+        Raises:
+            ArgumentError: there is no such column.
+        """
+        schema = self._chosen(columns)
+        parts = [
+            conform(self._read(number, schema.names), schema)
+            for number in range(len(self.manifest.shards))
+        ]
+        return pa.concat_tables([schema.empty_table(), *parts])
+
+    def take(
+        self,
+        positions: Sequence[int] | npt.NDArray[np.integer[Any]],
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """The rows at these positions, in their order; reads only what is around them.
+
+        Args:
+            positions: numbers of rows, as `vectors` counts them.
+            columns: which; by default all but the vectors.
+
+        Raises:
+            ArgumentError: there is no such column.
+            IndexError: there is no such row.
+        """
+        schema = self._chosen(columns)
+        wanted = np.asarray(positions, np.int64)
+        outside = (wanted < 0) | (wanted >= len(self))
+        if outside.any():
+            raise IndexError(f"row {wanted[outside][0]} of {len(self)}")
+        order = np.argsort(wanted, kind="stable")
+        numbers = np.searchsorted(self._starts, wanted[order], side="right") - 1
+        parts = [schema.empty_table()]
+        for number in np.unique(numbers):
+            rows = wanted[order][numbers == number] - self._starts[number]
+            parts.append(self._rows(int(number), rows, schema))
+        return pa.concat_tables(parts).take(pa.array(np.argsort(order)))
+
+    def failures(self) -> dict[str, str]:
+        """Why keys that have no row have none."""
+        return read_failures(self.path)
+
+    def verify(self) -> list[str]:
+        """Read everything and compare with the checksums.
+
+        Returns:
+            What is wrong, a line each; [] when all is well.
+        """
+        return [fault for shard in self.manifest.shards for fault in self._files.faults(shard)]
+
+    def _files_open(self, number: int) -> pq.ParquetFile:
+        return self._files.open(self.manifest.shards[number])
+
+    def _map(self, number: int, modality: str) -> Matrix | None:
+        return self._files.mapped(self.manifest.shards[number], modality)
+
+    def _matrix(self, number: int, modality: str) -> Matrix:
+        mapped = self._mapped(number, modality)
+        if mapped is not None:
+            return mapped
+        shard = self.manifest.shards[number]
+        return self._files.from_parquet(shard, self._parquet(number), modality)
+
+    def _chosen(self, columns: Sequence[str] | None) -> pa.Schema:
+        if columns is None:
+            return self.schema
+        whole = self._whole_schema
+        unknown = [name for name in columns if name not in whole.names]
+        if unknown:
+            raise ArgumentError(
+                f"{self.path} has no column {unknown[0]!r}; it has {', '.join(whole.names)}"
+            )
+        return pa.schema([whole.field(name) for name in columns])
+
+    def _read(self, number: int, columns: Sequence[str]) -> pa.Table:
+        file = self._parquet(number)
+        return self._files.table(self.manifest.shards[number], file, _there(file, columns))
+
+    def _rows(self, number: int, rows: npt.NDArray[np.int64], schema: pa.Schema) -> pa.Table:
+        """Rows of one shard, ascending, by reading the row groups that they lie in."""
+        file = self._parquet(number)
+        groups = range(file.metadata.num_row_groups)
+        starts = np.cumsum([0, *(file.metadata.row_group(group).num_rows for group in groups)])
+        group_of = np.searchsorted(starts, rows, side="right") - 1
+        needed, ranks = np.unique(group_of, return_inverse=True)
+        table = self._files.table(
+            self.manifest.shards[number], file, _there(file, schema.names), needed.tolist()
+        )
+        before = np.cumsum([0, *np.diff(starts)[needed]])[:-1]
+        return conform(table.take(pa.array(rows - starts[group_of] + before[ranks])), schema)
+
+
+def _there(file: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
+    """Those of the columns that a shard has, and the keys: a table of no column has no rows."""
+    return [name for name in file.schema_arrow.names if name == KEY or name in columns]

@@ -1,0 +1,376 @@
+"""The one writer of a store: every change takes place at once, or not at all."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from snaplink.errors import StoreError
+from snaplink.fingerprint import Fingerprint
+
+from . import manifest as manifests
+from .compaction import merges
+from .failures import read_failures, write_failures
+from .files import TEMPORARY, remove, sync_directory
+from .incoming import NOT_FINITE, Incoming, stamps_of, unify
+from .keys import KeyIndex, Located, Stamp
+from .lock import WriterLock
+from .manifest import DTYPES, MODALITIES, Manifest, Shard
+from .schema import KEY
+from .shards import FOLDER, ShardFiles, new_name
+
+__all__ = ["Known", "Stamp", "Writer"]
+
+ROWS_PER_SHARD = 131_072
+_PAUSE = 0.5  # seconds between two commits, at least
+_SHARE = 20  # and so many times what a commit takes: 5 % of the time goes into committing
+_OURS = re.compile(r"\.?(\d+-[0-9a-f]+)\.")
+
+
+class Writer:
+    """Writes to a store, alone; makes the store if there is none.
+
+    Rows are committed some at a time: about twice a second, less often where that takes long, and
+    by `flush` and `close`. What is committed survives whatever happens; what a crash interrupts
+    leaves no trace. A context manager: leaving it, by an error too, commits what is complete.
+
+    Args:
+        path: a directory: a store, empty, or not there yet.
+        fingerprint: of the vectors that are to be written.
+        dim: their width.
+        dtype: theirs in the store, "float16" or "float32".
+        modalities: of "image" and "text".
+        vectors: keep `.npy` files beside the shards, for search to map.
+        rows_per_shard: how many rows a shard may have.
+
+    Raises:
+        StoreError: the store is of another kind, damaged, or another process writes to it.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        fingerprint: Fingerprint,
+        *,
+        dim: int,
+        dtype: str = "float16",
+        modalities: Sequence[str] = ("image",),
+        vectors: bool = True,
+        rows_per_shard: int = ROWS_PER_SHARD,
+    ) -> None:
+        self.path = Path(path)
+        wanted = Manifest(
+            fingerprint, dim, dtype, _ordered(modalities), vectors, secrets.token_hex(8)
+        )
+        if dtype not in DTYPES:
+            raise StoreError(f"a store holds {' or '.join(DTYPES)}, not {dtype}")
+        _make_room(self.path)
+        self._lock = WriterLock(self.path)
+        try:
+            self.manifest = self._begun(wanted)
+            self._files = ShardFiles(self.path, self.manifest)
+            self._sweep()
+            self._bring_vectors_up_to_date()
+            self._failures = read_failures(self.path)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._rows_per_shard = rows_per_shard
+        self._incoming = Incoming(self.manifest)
+        self._replaced: set[str] = set()  # keys whose committed rows go with the next commit
+        self._failures_changed = False
+        self._broken = False
+        self._index: KeyIndex | None = None
+        self._due = 0.0
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """How many rows the store has, with those that wait to be committed."""
+        return self.manifest.rows - len(self._replaced) + len(self._incoming)
+
+    def known(self) -> Known:
+        """Which keys have rows, and the stamps of their files: changes as the store does."""
+        return Known(self)
+
+    def failures(self) -> Mapping[str, str]:
+        """The reasons of failure by key, with what waits to be committed."""
+        return dict(self._failures)
+
+    def append(self, batch: pa.Table | pa.RecordBatch) -> None:
+        """Add rows; a row whose key the store has takes the place of that one.
+
+        Args:
+            batch: with a column ``key``; ``image_embedding`` and ``text_embedding`` as the
+                store's modalities are, lists of `dim` float16 or float32 (null for none); any of
+                ``source``, ``width``, ``height``, ``size``, ``mtime_ns``, ``sha256``,
+                ``caption``; and whatever else is known of the pictures. Rows whose vectors are
+                not finite are noted as failures instead.
+
+        Raises:
+            StoreError: these cannot be rows of this store, or writing failed.
+        """
+        table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+        keys, bad = self._incoming.take(table)
+        for key in keys:
+            self._replace(key)
+            self._failures_changed |= self._failures.pop(key, None) is not None
+        for key in bad:
+            self.fail(key, NOT_FINITE)
+        if len(self._incoming) >= self._rows_per_shard or time.monotonic() >= self._due:
+            self.flush()
+
+    def fail(self, key: str, reason: str) -> None:
+        """Note that a key could not be embedded; if it has a row, that goes."""
+        self.delete([key])
+        self._failures_changed |= self._failures.get(key) != reason
+        self._failures[key] = reason
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Take away the rows of keys, and what is noted of failures; others are passed over."""
+        for key in keys:
+            self._incoming.drop(key)
+            self._replace(key)
+            self._failures_changed |= self._failures.pop(key, None) is not None
+
+    def flush(self) -> None:
+        """Commit what waits.
+
+        Raises:
+            StoreError: it cannot be written; what was committed before is safe.
+        """
+        began = time.monotonic()
+        try:
+            self._commit()
+        except OSError as error:
+            self._broken = True
+            problem = f"{error.filename or self.path}: {error.strerror or error}"
+            raise StoreError(
+                f"{problem}: {self.manifest.rows:,} rows of {self.path} are safe; the same "
+                "command goes on from there"
+            ) from error
+        ended = time.monotonic()
+        self._due = ended + max(_PAUSE, _SHARE * (ended - began))
+
+    def close(self) -> None:
+        """Commit what waits, and let others write. Harmless when closed."""
+        if self._lock.held:
+            try:
+                if not self._broken:
+                    self.flush()
+            finally:
+                self._lock.release()
+
+    def _replace(self, key: str) -> None:
+        if self._keys.find(key) is not None:
+            self._replaced.add(key)
+
+    @property
+    def _keys(self) -> KeyIndex:
+        """Read when first asked for: it takes a second a million rows."""
+        if self._index is None:
+            self._index = KeyIndex()
+            for shard in self.manifest.shards:
+                file = self._files.open(shard)
+                table = self._files.table(shard, file, [KEY, "size", "mtime_ns", "sha256"])
+                self._note(table, shard.ordinal)
+        return self._index
+
+    def _note(self, table: pa.Table, ordinal: int) -> None:
+        located = (Located(ordinal, stamp) for stamp in stamps_of(table))
+        self._keys.add(table[KEY].to_pylist(), located)
+
+    def _commit(self) -> None:
+        """New files first, then the manifest that lists them, then away with the old ones."""
+        table = self._incoming.table()
+        old = self.manifest.shards
+        shards = self._without_replaced(old)
+        new = self._written(table, shards) if table is not None else []
+        if self._failures_changed:  # a key in neither list is embedded again: never in both
+            write_failures(self.path, self._failures)
+            self._failures_changed = False
+        if new or shards != old:
+            self._publish([*shards, *(shard for shard, _ in new)], secrets.token_hex(8))
+            self._keys.remove(self._replaced)
+            for shard, rows in new:
+                self._note(rows, shard.ordinal)
+        self._incoming.clear()
+        self._replaced.clear()
+        self._compact()
+
+    def _publish(self, shards: Sequence[Shard], snapshot: str) -> None:
+        sync_directory(self._files.folder)
+        before = self.manifest.shards
+        manifest = replace(self.manifest, shards=tuple(shards), snapshot=snapshot)
+        manifest.write(self.path)
+        self.manifest = manifest
+        for shard in set(map(_name, before)) - set(map(_name, shards)):
+            self._files.remove(shard)
+
+    def _written(self, table: pa.Table, before: Sequence[Shard]) -> list[tuple[Shard, pa.Table]]:
+        """The table as new shards, each with its rows."""
+        last = max((shard.ordinal for shard in (*before, *self.manifest.shards)), default=-1)
+        parts = [
+            table.slice(start, self._rows_per_shard)
+            for start in range(0, len(table), self._rows_per_shard)
+        ]
+        return [
+            (self._files.write(new_name(ordinal), part), part)
+            for ordinal, part in enumerate(parts, start=last + 1)
+        ]
+
+    def _without_replaced(self, shards: Sequence[Shard]) -> Sequence[Shard]:
+        """Shards that hold none of the replaced keys' rows: the others are written anew."""
+        if not self._replaced:
+            return shards
+        ordinals = [shard.ordinal for shard in shards]
+        found = (self._keys.find(key) for key in self._replaced)
+        # What was merged since bears the ordinal of its first part.
+        touched = {bisect_right(ordinals, at.ordinal) - 1 for at in found if at is not None}
+        gone = pa.array(sorted(self._replaced), pa.string())
+        kept = []
+        for number, shard in enumerate(shards):
+            if number in touched:
+                table = self._files.read(shard)
+                table = table.filter(pc.invert(pc.is_in(table[KEY], value_set=gone)))
+                if len(table):
+                    kept.append(self._files.write(new_name(shard.ordinal), table))
+            else:
+                kept.append(shard)
+        return kept
+
+    def _compact(self) -> None:
+        """Make one of several small shards, the rows in their order: no change of the rows."""
+        shards = self.manifest.shards
+        groups = merges([shard.rows for shard in shards], self._rows_per_shard)
+        if not groups:
+            return
+        compacted = list(shards)
+        for group in reversed(groups):
+            parts = shards[group.start : group.stop]
+            table = unify([self._files.read(part) for part in parts], self.manifest)
+            merged = self._files.write(new_name(parts[0].ordinal), table)
+            compacted[group.start : group.stop] = [merged]
+        self._publish(compacted, self.manifest.snapshot)
+
+    def _begun(self, wanted: Manifest) -> Manifest:
+        """The manifest that is there, if it agrees with the one that is wanted, or else that."""
+        if not (self.path / manifests.NAME).exists():
+            if any((self.path / FOLDER).glob("*.parquet")):
+                raise StoreError(
+                    f"{self.path} has shards and no {manifests.NAME}: restore that from a backup"
+                )
+            (self.path / FOLDER).mkdir(exist_ok=True)
+            wanted.write(self.path)
+            return wanted
+        found = Manifest.read(self.path)
+        differences = found.fingerprint.differences(wanted.fingerprint)
+        differences += [
+            f"{name} {getattr(found, name)}, not {getattr(wanted, name)}"
+            for name in ("dim", "dtype", "modalities")
+            if getattr(found, name) != getattr(wanted, name)
+        ]
+        if differences:
+            raise StoreError(
+                f"{self.path} was made otherwise: {'; '.join(differences)}. Use another store, or "
+                "the options that made this one"
+            )
+        return found if found.vectors == wanted.vectors else self._with_vectors(found, wanted)
+
+    def _with_vectors(self, found: Manifest, wanted: Manifest) -> Manifest:
+        changed = replace(found, vectors=wanted.vectors)
+        changed.write(self.path)
+        return changed
+
+    def _sweep(self) -> None:
+        """Remove what writers left that were killed. Touches no file of another kind of name."""
+        live = set(map(_name, self.manifest.shards))
+        for path in self._files.folder.iterdir():
+            ours = _OURS.match(path.name)
+            superfluous = path.suffix == ".npy" and not self.manifest.vectors
+            if ours and (ours[1] not in live or path.suffix == TEMPORARY or superfluous):
+                with suppress(PermissionError):  # Windows: somebody reads it
+                    remove(path)
+        for path in self.path.glob(f".*{TEMPORARY}"):
+            remove(path)
+
+    def _bring_vectors_up_to_date(self) -> None:
+        if self.manifest.vectors:
+            for shard in self.manifest.shards:
+                self._files.rebuild(shard)
+
+
+class Known(Mapping[str, Stamp]):
+    """The keys of a store while it is written to, with the stamps of their files.
+
+    To look one up is cheap; to iterate reads the keys of all shards.
+    """
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def __getitem__(self, key: str) -> Stamp:
+        writer = self._writer
+        pending = writer._incoming.stamps.get(key)
+        if pending is not None:
+            return pending
+        located = None if key in writer._replaced else writer._keys.find(key)
+        if located is None:
+            raise KeyError(key)
+        return located.stamp
+
+    def __len__(self) -> int:
+        return len(self._writer)
+
+    def __iter__(self) -> Iterator[str]:
+        writer = self._writer
+        for shard in writer.manifest.shards:
+            file = writer._files.open(shard)
+            keys = writer._files.table(shard, file, [KEY])[KEY].to_pylist()
+            yield from (key for key in keys if key not in writer._replaced)
+        yield from list(writer._incoming.stamps)
+
+
+def _name(shard: Shard) -> str:
+    return shard.name
+
+
+def _ordered(modalities: Sequence[str]) -> tuple[str, ...]:
+    unknown = set(modalities) - set(MODALITIES)
+    if unknown or not modalities:
+        raise StoreError(f"modalities are {' and '.join(MODALITIES)}, not {', '.join(modalities)}")
+    return tuple(name for name in MODALITIES if name in modalities)
+
+
+def _make_room(path: Path) -> None:
+    """A directory that is a store or may become one."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise StoreError(f"{path} is a file: a store is a directory") from None
+    if (path / manifests.NAME).exists() or (path / FOLDER).is_dir():
+        return
+    others = [entry.name for entry in path.iterdir() if not entry.name.startswith(("writer.", "."))]
+    if others:
+        raise StoreError(
+            f"{path} is no store and not empty (it has {others[0]}): name a new directory"
+        )
