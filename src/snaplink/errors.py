@@ -4,6 +4,7 @@
     ├── ArgumentError          what was asked for cannot be done: labels, templates, device, paths
     ├── PictureError           one picture that cannot be used; the others can
     ├── StoreError             a store that cannot be used, or not for what was asked
+    ├── HeadError              a head that cannot be used, or not with this model
     ├── MissingPackageError    a package of one of the extras is not installed
     └── ForeignClipError       the installed `clip` is not snaplink's
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 __all__ = [
     "ArgumentError",
     "ForeignClipError",
+    "HeadError",
     "MissingPackageError",
     "PictureError",
     "SnaplinkError",
@@ -68,6 +70,10 @@ class MissingPackageError(SnaplinkError, ImportError):
 
     def __init__(self, purpose: str, package: str, extra: str) -> None:
         super().__init__(f'{purpose} need {package}: pip install "snaplink[{extra}]"')
+
+
+class HeadError(SnaplinkError):
+    """A head's file is no head or damaged, or the head is for another model."""
 
 
 class ForeignClipError(SnaplinkError):
