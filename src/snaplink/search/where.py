@@ -1,0 +1,85 @@
+"""Which rows an SQL expression over the metadata holds for. DuckDB evaluates it, shut in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snaplink.errors import ArgumentError, MissingPackageError
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from .exact import Mask
+    from .searchable import Searchable
+
+__all__ = ["rows_where"]
+
+_POSITION = "__position__"
+
+_SHUT_IN = {
+    "enable_external_access": "false",  # no file, no network, no extension
+    "python_enable_replacements": "false",  # no variable of this process
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "lock_configuration": "true",
+}
+
+
+def rows_where(store: Searchable, expression: str) -> Mask:
+    """The rows for which the expression is true, as bool ``[n]``.
+
+    It is one expression, as after SQL's WHERE, and can neither be a statement nor read a file.
+
+    Args:
+        store: its columns, but those of the vectors, can be used.
+        expression: such as ``width >= 1000 and caption ilike '%cat%'``.
+
+    Raises:
+        ArgumentError: the expression is wrong; the message lists the columns.
+        MissingPackageError: DuckDB is not installed.
+    """
+    try:
+        import duckdb
+    except ImportError:
+        raise MissingPackageError("conditions on the rows", "duckdb", "search") from None
+    try:
+        with duckdb.connect(":memory:", config=dict(_SHUT_IN)) as connection:
+            positions = _positions(connection, _metadata(store, expression), expression)
+    except duckdb.Error as error:
+        raise ArgumentError(_explained(error, expression, store)) from None
+    mask = np.zeros(len(store), bool)
+    mask[positions] = True
+    return mask
+
+
+def _positions(
+    connection: duckdb.DuckDBPyConnection, table: pa.Table, expression: str
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    import duckdb
+
+    # Parsed as an expression by itself, which a second statement or a closing bracket is not.
+    condition = duckdb.SQLExpression(expression)
+    rows = connection.from_arrow(table).filter(condition).select(_POSITION)
+    found: np.ndarray[tuple[int], np.dtype[np.int64]] = rows.fetchnumpy()[_POSITION]
+    return found
+
+
+def _metadata(store: Searchable, expression: str) -> pa.Table:
+    """Positions, and every column whose name stands in the expression: the others are not read."""
+    import pyarrow as pa
+
+    said = expression.casefold()
+    columns = [name for name in store.schema.names if name.replace('"', '""').casefold() in said]
+    table = store.table(columns)
+    return table.append_column(_POSITION, pa.array(np.arange(len(table))))
+
+
+def _explained(error: Exception, expression: str, store: Searchable) -> str:
+    kind, _, problem = str(error).splitlines()[0].partition(": ")
+    return (
+        f"{expression!r} is no condition on the rows ({problem or kind}). "
+        f"The columns are {', '.join(store.schema.names)}"
+    )
