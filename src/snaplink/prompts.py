@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+import torch
 import torch.nn.functional as F  # noqa: N812  # as all the world calls it
 from torch import Tensor
 
 from .errors import ArgumentError
 
-__all__ = ["DEFAULT_TEMPLATES", "check_labels", "check_templates", "class_weights", "fill"]
+__all__ = [
+    "DEFAULT_TEMPLATES",
+    "check_labels",
+    "check_templates",
+    "class_weights",
+    "fill",
+    "prompt_weights",
+]
 
 DEFAULT_TEMPLATES = ("a photo of a {}.",)
 """The prompt of section 3.1.4 of the paper, which serves labels of any kind."""
@@ -83,6 +91,22 @@ def class_weights(
     Returns:
         ``[len(labels), dim]``, of the features' dtype.
     """
-    prompts = [fill(template, label) for label in labels for template in templates]
-    features = F.normalize(encode(prompts), dim=-1).view(len(labels), len(templates), -1)
-    return F.normalize(features.mean(1), dim=-1)  # [labels, dim]
+    prompts = [[fill(template, label) for template in templates] for label in labels]
+    return prompt_weights(prompts, encode)
+
+
+def prompt_weights(
+    prompts: Sequence[Sequence[str]], encode: Callable[[list[str]], Tensor]
+) -> Tensor:
+    """One unit vector a class: the mean of its own prompts' unit vectors, normalised again.
+
+    Args:
+        prompts: of each class, at least one.
+        encode: n texts to their features ``[n, dim]``, of any length.
+
+    Returns:
+        ``[len(prompts), dim]``, of the features' dtype.
+    """
+    features = F.normalize(encode([text for own in prompts for text in own]), dim=-1)
+    means = [own.mean(0) for own in torch.split(features, [len(own) for own in prompts])]
+    return F.normalize(torch.stack(means), dim=-1)  # [classes, dim]

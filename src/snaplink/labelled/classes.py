@@ -32,7 +32,13 @@ class Classes:
     positions: Mapping[str, int]
 
 
-def classes(labels: Iterable[str], given: ClassNames | None, *, numbers: bool = False) -> Classes:
+def classes(
+    labels: Iterable[str],
+    given: ClassNames | None,
+    *,
+    numbers: bool = False,
+    published: bool = False,
+) -> Classes:
     """Match the labels that occur in the data with the names that were given.
 
     Args:
@@ -40,6 +46,8 @@ def classes(labels: Iterable[str], given: ClassNames | None, *, numbers: bool = 
         given: names by label, or in the order of the classes, or a list with all the labels; None
             takes the labels themselves, with spaces for underscores.
         numbers: whether the labels are positions, counted from 0, and so no names.
+        published: whether `given` is a list as others published it, in which two classes may have
+            one name: ImageNet has two missiles and two sunglasses.
 
     Raises:
         ArgumentError: they do not match, or two classes have one name.
@@ -54,7 +62,8 @@ def classes(labels: Iterable[str], given: ClassNames | None, *, numbers: bool = 
         missing = [label for label in found if label not in given]
         if missing:
             raise ArgumentError(f"no class name is given for {_some(missing)}")
-        return _made(list(given.values()), {label: i for i, label in enumerate(given)})
+        named = {label: i for i, label in enumerate(given)}
+        return _made(list(given.values()), named, published)
     if given is None:
         if numbers:
             raise ArgumentError(
@@ -62,7 +71,7 @@ def classes(labels: Iterable[str], given: ClassNames | None, *, numbers: bool = 
                 "with --classes and a file of their names in order, or with a built-in list"
             )
         return _made([spelt(label) for label in found], {name: i for i, name in enumerate(found)})
-    return _made(list(given), _matched(found, given))
+    return _made(list(given), _matched(found, given), published)
 
 
 def _matched(found: list[str], given: Sequence[Name]) -> dict[str, int]:
@@ -87,14 +96,14 @@ def _matched(found: list[str], given: Sequence[Name]) -> dict[str, int]:
     )
 
 
-def _made(given: Sequence[Name], positions: Mapping[str, int]) -> Classes:
+def _made(given: Sequence[Name], positions: Mapping[str, int], published: bool = False) -> Classes:
     synonyms = tuple(_synonyms(name) for name in given)
     names = tuple(each[0] for each in synonyms)
     seen: dict[str, int] = {}
     for i, name in enumerate(names):
         if not name:
             raise ArgumentError(f"class name {i + 1} of {len(names)} is empty")
-        if name.casefold() in seen:
+        if name.casefold() in seen and not published:
             raise ArgumentError(
                 f"two classes, {seen[name.casefold()] + 1} and {i + 1}, are called {name!r} "
                 "(capitals do not count), and no answer could tell them apart: rename one"

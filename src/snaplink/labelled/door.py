@@ -25,6 +25,7 @@ def open(  # labelled.open reads as it should
     caption: str = "caption",
     separator: str | None = None,
     class_names: ClassNames | None = None,
+    published: bool = False,
     root: str | os.PathLike[str] = "data",
 ) -> Labelled:
     """Find out what labelled data are there, without decoding a picture.
@@ -47,13 +48,15 @@ def open(  # labelled.open reads as it should
         class_names: what the classes are called in prompts. A list in the order of the classes,
             or one that names all the labels of the data (and may hold more); or a dict from
             labels to names. A name may be several: the first is shown, all go into prompts.
+        published: whether `class_names` is a list as others published it, in which two classes may
+            have one name, as ImageNet's has.
         root: where torchvision's data sets lie.
 
     Raises:
         ArgumentError: the data are not there or not labelled, or the class names do not fit.
         StoreError: the store cannot be used.
     """
-    columns = Columns(label, picture, caption, separator)
+    columns = Columns(label, picture, caption, separator, published)
     task = task or ("multilabel" if separator else None)
     given = os.fspath(data)
     if given.partition(":")[0] in named.LIBRARIES and not Path(given).exists():
@@ -67,7 +70,9 @@ def open(  # labelled.open reads as it should
         return tables.read(path, path.stem, columns, task=task, class_names=class_names)
     name = path.resolve().name
     if shards.are_shards(path):
-        return shards.read(path, name, task=task, split=split, class_names=class_names)
+        return shards.read(
+            path, name, task=task, split=split, class_names=class_names, published=published
+        )
     if path.is_file():
         raise ArgumentError(
             f"{given} is no table of labels: one ends in {', '.join(tables.ENDINGS)} (or in .tar, "
@@ -75,4 +80,4 @@ def open(  # labelled.open reads as it should
         )
     if stores.is_store(path):
         return stores.read(path, name, columns, task=task, class_names=class_names)
-    return folders.read(folders.split_of(path, split), name, class_names)
+    return folders.read(folders.split_of(path, split), name, class_names, published=published)

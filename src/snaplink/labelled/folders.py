@@ -33,7 +33,9 @@ def split_of(folder: Path, split: str | None) -> Path:
     )
 
 
-def read(folder: Path, name: str, class_names: ClassNames | None) -> Labelled:
+def read(
+    folder: Path, name: str, class_names: ClassNames | None, *, published: bool = False
+) -> Labelled:
     """Labelled pictures of class folders; see `door.open`."""
     folders = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     if not folders:
@@ -42,7 +44,7 @@ def read(folder: Path, name: str, class_names: ClassNames | None) -> Labelled:
             "the pictures inside, or a table (.csv, .parquet) that names a label for each picture"
         )
     found = {each.name: _pictures(each) for each in folders}
-    known = classes(found, class_names)
+    known = classes(found, class_names, published=published)
     samples = [
         Sample(path.relative_to(folder).as_posix(), path, (known.positions[label],))
         for label, paths in found.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,9 @@ class _Item:
 def _torchvision(
     name: str, split: str, class_names: ClassNames | None, root: str | os.PathLike[str]
 ) -> Labelled:
-    sets = needed("torchvision.datasets")
-    made: Any = getattr(sets, name, None)
-    if not inspect.isclass(made):
+    sets = needed("torchvision.datasets", "data sets of torchvision")
+    made: Callable[..., Any] | None = getattr(sets, name, None)
+    if made is None or not isinstance(made, type):
         raise ArgumentError(f"torchvision has no data set {name!r}; capitals count, as in CIFAR10")
     try:
         data = made(os.fspath(root), **_arguments(made, split))
@@ -70,7 +70,8 @@ def _torchvision(
             f"torchvision.datasets.{name}({os.fspath(root)!r}, download=True)"
         ) from None
     numbers = _targets(data)
-    known = classes(map(str, numbers), class_names or getattr(data, "classes", None), numbers=True)
+    names = class_names or getattr(data, "classes", None)
+    known = classes(map(str, numbers), names, numbers=True, published=True)
     width = len(str(len(numbers)))
     samples = [
         Sample(f"{row:0{width}d}", _Item(data, row, 0), (known.positions[str(number)],))
@@ -97,7 +98,7 @@ def _targets(data: Any) -> list[int]:
 def _datasets(
     name: str, columns: Columns, task: Task | None, split: str, class_names: ClassNames | None
 ) -> Labelled:
-    library = needed("datasets")
+    library = needed("datasets", "data sets of datasets")
     try:
         data = (
             library.load_from_disk(name)

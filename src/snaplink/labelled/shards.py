@@ -60,6 +60,7 @@ def read(
     task: Task | None = None,
     split: str | None = None,
     class_names: ClassNames | None = None,
+    published: bool = False,
 ) -> Labelled:
     """Labelled pictures of shards; see `door.open`."""
     folder = data.parent if data.is_file() else data
@@ -78,14 +79,15 @@ def read(
         labels = [tuple(int(i) for i in np.flatnonzero(row)) for row in marks]
     else:
         texts = [_text(group, "cls") for group in groups]
-        known = _known(texts, known_names)
+        known = _known(texts, known_names, published or not class_names)
         labels = [(known.positions[text],) for text in texts]
     samples = [Sample(g.key, g.picture, each) for g, each in zip(groups, labels, strict=True)]
     return Labelled(name, task, samples, known.names, known.synonyms, tuple(templates))
 
 
-def _known(texts: list[str], names: ClassNames | None) -> Classes:
-    return classes(texts, names, numbers=all(text.isdecimal() for text in texts))
+def _known(texts: list[str], names: ClassNames | None, published: bool) -> Classes:
+    numbers = all(text.isdecimal() for text in texts)
+    return classes(texts, names, numbers=numbers, published=published)
 
 
 def _part(folder: Path, split: str | None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from snaplink.errors import ArgumentError
 
-from .classes import ClassNames, spelt
+from .classes import ClassNames
 from .data import Labelled, Source, Stored, Task
 from .packages import needed
 from .tables import Columns, labelled
@@ -33,18 +34,28 @@ def read(
     class_names: ClassNames | None = None,
 ) -> Labelled:
     """Labelled features of a store; see `door.open`."""
-    store = needed("snaplink.store", "embed").Store.open(path)
-    table = store.table().to_pydict()
-    keys = [str(key) for key in table["key"]]
-    if columns.label == "label" and "label" not in table and not any(table.get("caption", ())):
+    needed("pyarrow", "stores", "embed")
+    store = needed("snaplink.store", "stores").Store.open(path)
+    names = set(store.schema.names)
+    wanted = [each for each in (columns.label, columns.caption) if each in names]
+    table = store.table(["key", "source", *wanted]).to_pydict()
+    keys, sources = _relative(table.pop("key")), table.pop("source")
+    if wanted == [columns.caption] and not any(table[columns.caption]):
+        del table[columns.caption]
+    if columns.label == "label" and not table:
         table["label"] = _folder_names(name, keys)
-    kept = {key: table[key] for key in (columns.label, columns.caption) if key in table}
-    shown = kept or table
-    sources = [_file(source) for source in table.get("source", [None] * len(keys))]
-    found = labelled(name, shown, keys, sources, columns, task, class_names)
+    found = labelled(
+        name, table, keys, [_file(source) for source in sources], columns, task, class_names
+    )
     rows = {key: row for row, key in enumerate(keys)}
     order = np.asarray([rows[sample.key] for sample in found.samples])
     return replace(found, stored=Stored(store.fingerprint, _reader(store, order)))
+
+
+def _relative(keys: list[str]) -> list[str]:
+    """The keys from the folder that they have in common, so that they agree across machines."""
+    parent = os.path.commonprefix(keys).rpartition("/")[0]
+    return [key[len(parent) :].lstrip("/") for key in keys]
 
 
 def _reader(store: Any, order: np.ndarray) -> Callable[[], np.ndarray]:
@@ -61,7 +72,7 @@ def _folder_names(name: str, keys: list[str]) -> list[str]:
             f"{name}: the store holds no column 'label', and its pictures do not lie in class "
             "folders: say with --label which of its columns holds the labels"
         )
-    return [spelt(key.rsplit("/", 2)[-2]) for key in keys]
+    return [key.partition("/")[0] for key in keys]
 
 
 def _file(source: Any) -> Source | None:

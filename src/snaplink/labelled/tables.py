@@ -18,28 +18,19 @@ from .data import Labelled, Sample, Source, Task
 __all__ = ["ENDINGS", "Columns", "labelled", "read"]
 
 ENDINGS = {".csv": ",", ".tsv": "\t", ".parquet": ""}
-_PICTURES = [
-    "picture",
-    "image",
-    "path",
-    "file",
-    "filename",
-    "file_name",
-    "filepath",
-    "image_path",
-    "img",
-    "source",
-]
+_PICTURES = ("picture", "image", "path", "file", "filename", "file_name", "filepath", "image_path")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What a table's columns are called, and what parts several labels in a cell."""
+    """What a table's columns are called, what parts several labels in a cell, and whether class
+    names are a published list; see `classes.classes`."""
 
     label: str = "label"
     picture: str | None = None
     caption: str = "caption"
     separator: str | None = None
+    published: bool = False
 
 
 def read(
@@ -92,7 +83,7 @@ def labelled(
         _demand_one(name, keys, sets)
     found = [label for each in sets for label in each]
     numbers = bool(found) and all(label.isdecimal() for label in found)
-    known = classes(found, class_names, numbers=numbers)
+    known = classes(found, class_names, numbers=numbers, published=columns.published)
     samples = [
         Sample(key, source, tuple(known.positions[label] for label in each))
         for key, source, each in zip(keys, sources, sets, strict=True)
@@ -148,7 +139,7 @@ def _captioned(
 
 
 def _picture_column(path: Path, names: Sequence[str], columns: Columns) -> str:
-    wanted = [columns.picture] if columns.picture else _PICTURES
+    wanted = (columns.picture,) if columns.picture else _PICTURES
     found = next((name for name in wanted if name in names), None)
     if found is None:
         raise ArgumentError(
@@ -185,7 +176,7 @@ def _read_parquet(
     """The columns without the pictures' bytes; the pictures; the keys; the names of the classes."""
     from .packages import needed
 
-    pq = needed("pyarrow.parquet", "eval")
+    pq = needed("pyarrow.parquet", "Parquet files", "eval")
     try:
         file = pq.ParquetFile(path, memory_map=True)
     except Exception as error:  # pyarrow's own errors are of several kinds
