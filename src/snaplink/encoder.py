@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 import clip
+from clip.bulk import BulkPreprocess
 
 from .errors import ArgumentError
 
@@ -56,7 +57,7 @@ class Encoder(ABC):
         """At most `batch_size` pictures' features, raw."""
 
     @abstractmethod
-    def _texts(self, texts: list[str]) -> Tensor:
+    def _texts(self, texts: list[str], truncate: bool) -> Tensor:
         """At most `batch_size` texts' features, raw."""
 
     def encode_pixels(self, pixels: Tensor, *, normalize: bool = False) -> Tensor:
@@ -93,15 +94,22 @@ class Encoder(ABC):
             normalize=normalize,
         )
 
-    def encode_texts(self, texts: Sequence[str], *, normalize: bool = False) -> Tensor:
+    def encode_texts(
+        self, texts: Sequence[str], *, normalize: bool = False, truncate: bool = False
+    ) -> Tensor:
         """Encode texts: float32 ``[n, dim]`` on the CPU.
 
+        Args:
+            texts: any number of them.
+            normalize: scale every feature to length 1.
+            truncate: leave out what a text has beyond the tokens that the model reads.
+
         Raises:
-            clip.errors.TextTooLongError: a text has more tokens than the model reads.
+            clip.errors.TextTooLongError: a text has more tokens, and is not to be truncated.
         """
         size = self.batch_size
         batches = [list(texts[start : start + size]) for start in range(0, len(texts), size)]
-        return self._batches(self._texts, batches, normalize)
+        return self._batches(lambda batch: self._texts(batch, truncate), batches, normalize)
 
     def _batches(
         self,
@@ -137,7 +145,7 @@ class ClipEncoder(Encoder):
     ) -> None:
         self.model = model
         self.preprocess = preprocess
-        self.bulk = None
+        self.bulk = BulkPreprocess.of(preprocess)
         self.precision = _precision(model)
         self._weights_sha256 = weights_sha256
         self.name = name
@@ -159,8 +167,8 @@ class ClipEncoder(Encoder):
     def _pictures(self, pixels: Tensor) -> Tensor:
         return self.model.encode_image(pixels.to(self.model.logit_scale.device))
 
-    def _texts(self, texts: list[str]) -> Tensor:
-        tokens = clip.tokenize(texts, context_length=self.model.context_length)
+    def _texts(self, texts: list[str], truncate: bool) -> Tensor:
+        tokens = clip.tokenize(texts, self.model.context_length, truncate=truncate)
         return self.model.encode_text(tokens.to(self.model.logit_scale.device))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+from dataclasses import dataclass
 
 import torch
 from PIL import Image
@@ -36,21 +38,19 @@ class FakeEncoder(Encoder):
         self.logit_scale = 100.0
         self.batch_size = batch_size
         self.precision = "fp32"
-        self.bulk = None
+        self.bulk = self._pixels = _Bulk(resolution)
         self.batches: list[int] = []
 
     def weights_sha256(self) -> str:
         return hashlib.sha256(f"fake, {self.dim}, {self.resolution}".encode()).hexdigest()
 
     def pixels(self, picture: Image.Image) -> Tensor:
-        small = picture.convert("RGB").resize((self.resolution, self.resolution))
-        values = torch.frombuffer(bytearray(small.tobytes()), dtype=torch.uint8)
-        return values.view(self.resolution, self.resolution, 3).permute(2, 0, 1) / 255
+        return self._pixels.normalize(self._pixels(picture))
 
     def _pictures(self, pixels: Tensor) -> Tensor:
         return self._features([picture.contiguous().numpy().tobytes() for picture in pixels])
 
-    def _texts(self, texts: list[str]) -> Tensor:
+    def _texts(self, texts: list[str], truncate: bool) -> Tensor:
         return self._features([text.encode() for text in texts])
 
     def _features(self, inputs: list[bytes]) -> Tensor:
@@ -60,3 +60,20 @@ class FakeEncoder(Encoder):
     def _feature(self, data: bytes) -> Tensor:
         seed = int.from_bytes(hashlib.sha256(data).digest()[:8], "little", signed=True)
         return torch.randn(self.dim, generator=torch.Generator().manual_seed(seed))
+
+
+@dataclass(frozen=True)
+class _Bulk:
+    """Its preprocessing, as `clip.bulk.BulkPreprocess` is a model's."""
+
+    resolution: int
+
+    def __call__(self, picture: Image.Image | bytes) -> Tensor:
+        if isinstance(picture, bytes):
+            picture = Image.open(io.BytesIO(picture))
+        small = picture.convert("RGB").resize((self.resolution, self.resolution))
+        values = torch.frombuffer(bytearray(small.tobytes()), dtype=torch.uint8)
+        return values.view(self.resolution, self.resolution, 3).permute(2, 0, 1).contiguous()
+
+    def normalize(self, pixels: Tensor) -> Tensor:
+        return pixels / 255

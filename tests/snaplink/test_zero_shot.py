@@ -51,7 +51,7 @@ def test_a_picture_that_is_like_a_label_gets_it():
         """Sees a blue picture as the text "a photo of a dog."."""
 
         def _pictures(self, pixels):
-            return self._texts(["a photo of a dog."] * len(pixels))
+            return self._texts(["a photo of a dog."] * len(pixels), False)
 
     prediction = ZeroShotClassifier(Knowing(), LABELS)(Image.new("RGB", (9, 9), "blue"))
     assert prediction.label == "dog"

@@ -22,7 +22,17 @@ __all__ = ["COMPLETE", "VERBS", "main", "snaplink"]
 COMPLETE = "_SNAPLINK_COMPLETE"
 """The variable by which a shell asks for completions."""
 
-VERBS = ("classify", "models", "inspect", "download", "verify", "cache", "convert", "completion")
+VERBS = (
+    "classify",
+    "embed",
+    "models",
+    "inspect",
+    "download",
+    "verify",
+    "cache",
+    "convert",
+    "completion",
+)
 
 
 class _Verbs(click.Group):

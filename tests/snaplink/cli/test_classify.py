@@ -125,7 +125,9 @@ def test_labels_in_another_encoding_are_wrong_usage(typed, pictures):
 
 def test_templates_reach_the_model(typed, fake, pictures):
     seen = []
-    fake._texts = lambda texts: seen.extend(texts) or FakeEncoder()._texts(texts)
+    fake._texts = lambda texts, truncate: (
+        seen.extend(texts) or FakeEncoder()._texts(texts, truncate)
+    )
     templates = ("--template", "my {}", "--template", "{c}!")
     assert typed("classify", "pictures/red.png", "--labels", "a,b", *templates).code == 0
     assert seen == ["my a", "a!", "my b", "b!"]
