@@ -126,7 +126,11 @@ def fingerprint(encoder: Encoder, *, upright: bool, normalized: bool, bulk: bool
     return Fingerprint(
         model=encoder.name,
         weights_sha256=encoder.weights_sha256(),
-        architecture={"embed_dim": encoder.dim, "image_resolution": encoder.resolution},
+        architecture={
+            "embed_dim": encoder.dim,
+            "image_resolution": encoder.resolution,
+            **getattr(encoder, "architecture", {}),
+        },
         preprocessing={
             **_steps(encoder),
             "upright": upright,

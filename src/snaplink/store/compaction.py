@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 __all__ = ["merges"]
 
-TOLERATED = 16
-"""So many shards more than needed are let be: fewer would rewrite a large one for every run."""
+_TOLERATED = 16
+"""So many shards more than needed are let be: fewer would rewrite large ones for every run."""
+
+_TIERS = (64, 8, 1)
+"""Small ones are first made middling ones, so that each row is rewritten only a few times."""
 
 
 def merges(rows: Sequence[int], limit: int) -> list[range]:
@@ -24,6 +27,15 @@ def merges(rows: Sequence[int], limit: int) -> list[range]:
     >>> merges([60, 5, 5, 90], limit=100)
     []
     """
+    for tier in _TIERS:
+        groups = _groups(rows, limit // tier)
+        if sum(len(group) - 1 for group in groups) >= _TOLERATED:
+            return groups
+    return []
+
+
+def _groups(rows: Sequence[int], limit: int) -> list[range]:
+    """Ranges of several neighbours with no more rows than the limit, each as long as it can be."""
     groups = []
     start, total = 0, 0
     for number, count in enumerate(rows):
@@ -32,5 +44,4 @@ def merges(rows: Sequence[int], limit: int) -> list[range]:
             start, total = number, 0
         total += count
     groups.append(range(start, len(rows)))
-    saved = sum(max(len(group) - 1, 0) for group in groups)
-    return [group for group in groups if len(group) > 1] if saved >= TOLERATED else []
+    return [group for group in groups if len(group) > 1]

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-__all__ = ["TEMPORARY", "remove", "sha256_of", "sync_directory", "write_whole"]
+__all__ = ["TEMPORARY", "remove", "sha256_of", "sync_directory", "temporary", "write_whole"]
 
 TEMPORARY = ".tmp"
 """Ends the names of files that are being written."""
@@ -56,7 +56,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> tuple[int, s
     Returns:
         The size in bytes and the SHA-256, in hexadecimal.
     """
-    beside = path.with_name(f".{path.name}{TEMPORARY}")
+    beside = temporary(path)
     remove(beside)  # what a killed writer left, or a link that leads elsewhere
     try:
         with beside.open("xb") as file:
@@ -70,6 +70,11 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> tuple[int, s
             remove(beside)
         raise
     return hashing.size, hashing.sha256.hexdigest()
+
+
+def temporary(path: Path) -> Path:
+    """Where the content of a file waits to be whole."""
+    return path.with_name(f".{path.name}{TEMPORARY}")
 
 
 def sync_directory(directory: Path) -> None:

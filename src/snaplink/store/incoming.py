@@ -39,24 +39,24 @@ class Incoming:
     def __len__(self) -> int:
         return len(self._last)
 
-    def take(self, batch: pa.Table) -> tuple[list[str], list[str]]:
-        """Take rows in.
-
-        Returns:
-            The keys of those taken, and of those whose vectors are no numbers.
+    def checked(self, batch: pa.Table) -> tuple[pa.Table, list[str]]:
+        """The rows in the form of the store, and the keys of those whose vectors are no numbers.
 
         Raises:
             StoreError: these cannot be rows of this store.
         """
         table, finite = self._in_form(batch)
         bad = table[KEY].filter(pa.array(~finite)).to_pylist()
-        table = table.filter(pa.array(finite)) if bad else table
-        keys = table[KEY].to_pylist()
+        return (table.filter(pa.array(finite)) if bad else table), bad
+
+    def take(self, table: pa.Table) -> list[str]:
+        """Take in what `checked` gave; returns the keys."""
+        keys: list[str] = table[KEY].to_pylist()
         self._tables.append(table)
         self._last.update(zip(keys, range(self._taken, self._taken + len(keys)), strict=True))
         self._taken += len(keys)
         self.stamps.update(zip(keys, stamps_of(table), strict=True))
-        return keys, bad
+        return keys
 
     def drop(self, key: str) -> None:
         self._last.pop(key, None)

@@ -51,9 +51,12 @@ class WriterLock:
         return self._lock.is_locked
 
     def release(self) -> None:
-        if self.held:
+        if not self.held:
+            return
+        try:
             with suppress(OSError):
                 remove(self._holder)
+        finally:
             self._lock.release()
 
     def _sign(self) -> None:

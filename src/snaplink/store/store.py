@@ -29,6 +29,9 @@ _KEPT_OPEN = 256
 """Shards of which files stay open: a process may have about a thousand."""
 
 
+_ATTEMPTS = 10
+
+
 class Store:
     """The rows of a store as they were when it was opened, whatever a writer does meanwhile.
 
@@ -49,6 +52,7 @@ class Store:
             for number in range(len(manifest.shards)):
                 self._parquet(number)
         self._mapped = lru_cache(_KEPT_OPEN)(self._map)
+        self._in_memory = lru_cache(1)(self._from_parquet)  # a whole shard: no more than one
 
     @classmethod
     def open(cls, path: Path | str) -> Store:
@@ -57,7 +61,16 @@ class Store:
         Raises:
             StoreError: there is no store, or it cannot be used.
         """
-        return cls(Path(path), Manifest.read(Path(path)))
+        directory = Path(path)
+        for _ in range(_ATTEMPTS):
+            manifest = Manifest.read(directory)
+            try:
+                return cls(directory, manifest)
+            except StoreError:
+                # A writer may have replaced a shard since the manifest was read.
+                if Manifest.read(directory).shards == manifest.shards:
+                    raise
+        raise StoreError(f"{directory} is being changed all the time: try again")
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -205,8 +218,9 @@ class Store:
 
     def _matrix(self, number: int, modality: str) -> Matrix:
         mapped = self._mapped(number, modality)
-        if mapped is not None:
-            return mapped
+        return mapped if mapped is not None else self._in_memory(number, modality)
+
+    def _from_parquet(self, number: int, modality: str) -> Matrix:
         shard = self.manifest.shards[number]
         return self._files.from_parquet(shard, self._parquet(number), modality)
 

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from snaplink.errors import StoreError
 from snaplink.fingerprint import Fingerprint
 
-from . import manifest as manifests
 from .compaction import merges
 from .failures import read_failures, write_failures
-from .files import TEMPORARY, remove, sync_directory
+from .files import sync_directory
 from .incoming import NOT_FINITE, Incoming, stamps_of, unify
 from .keys import KeyIndex, Located, Stamp
 from .lock import WriterLock
 from .manifest import DTYPES, MODALITIES, Manifest, Shard
+from .opening import agreed, make_room, tidy
 from .schema import KEY
-from .shards import FOLDER, ShardFiles, new_name
+from .shards import ShardFiles, new_name
 
 __all__ = ["Known", "Stamp", "Writer"]
 
-ROWS_PER_SHARD = 131_072
+SHARD_BYTES = 128 << 20  # of vectors
 _PAUSE = 0.5  # seconds between two commits, at least
 _SHARE = 20  # and so many times what a commit takes: 5 % of the time goes into committing
-_OURS = re.compile(r"\.?(\d+-[0-9a-f]+)\.")
 
 
 class Writer:
@@ -51,7 +50,7 @@ class Writer:
         dtype: theirs in the store, "float16" or "float32".
         modalities: of "image" and "text".
         vectors: keep `.npy` files beside the shards, for search to map.
-        rows_per_shard: how many rows a shard may have.
+        rows_per_shard: how many rows a shard may have; by default those of 128 MiB of vectors.
 
     Raises:
         StoreError: the store is of another kind, damaged, or another process writes to it.
@@ -66,7 +65,7 @@ class Writer:
         dtype: str = "float16",
         modalities: Sequence[str] = ("image",),
         vectors: bool = True,
-        rows_per_shard: int = ROWS_PER_SHARD,
+        rows_per_shard: int | None = None,
     ) -> None:
         self.path = Path(path)
         wanted = Manifest(
@@ -74,18 +73,17 @@ class Writer:
         )
         if dtype not in DTYPES:
             raise StoreError(f"a store holds {' or '.join(DTYPES)}, not {dtype}")
-        _make_room(self.path)
+        make_room(self.path)
         self._lock = WriterLock(self.path)
         try:
-            self.manifest = self._begun(wanted)
+            self.manifest = agreed(self.path, wanted)
             self._files = ShardFiles(self.path, self.manifest)
-            self._sweep()
-            self._bring_vectors_up_to_date()
+            tidy(self._files, self.manifest)
             self._failures = read_failures(self.path)
         except BaseException:
             self._lock.release()
             raise
-        self._rows_per_shard = rows_per_shard
+        self._rows_per_shard = rows_per_shard or _rows_of(SHARD_BYTES, self.manifest)
         self._incoming = Incoming(self.manifest)
         self._replaced: set[str] = set()  # keys whose committed rows go with the next commit
         self._failures_changed = False
@@ -130,10 +128,11 @@ class Writer:
             StoreError: these cannot be rows of this store, or writing failed.
         """
         table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
-        keys, bad = self._incoming.take(table)
-        for key in keys:
-            self._replace(key)
-            self._failures_changed |= self._failures.pop(key, None) is not None
+        rows, bad = self._incoming.checked(table)
+        with self._unless_broken():
+            for key in self._incoming.take(rows):
+                self._replace(key)
+                self._failures_changed |= self._failures.pop(key, None) is not None
         for key in bad:
             self.fail(key, NOT_FINITE)
         if len(self._incoming) >= self._rows_per_shard or time.monotonic() >= self._due:
@@ -141,16 +140,19 @@ class Writer:
 
     def fail(self, key: str, reason: str) -> None:
         """Note that a key could not be embedded; if it has a row, that goes."""
-        self.delete([key])
-        self._failures_changed |= self._failures.get(key) != reason
-        self._failures[key] = reason
+        with self._unless_broken():
+            self._incoming.drop(key)
+            self._replace(key)
+            self._failures_changed |= self._failures.get(key) != reason
+            self._failures[key] = reason
 
     def delete(self, keys: Iterable[str]) -> None:
         """Take away the rows of keys, and what is noted of failures; others are passed over."""
-        for key in keys:
-            self._incoming.drop(key)
-            self._replace(key)
-            self._failures_changed |= self._failures.pop(key, None) is not None
+        with self._unless_broken():
+            for key in keys:
+                self._incoming.drop(key)
+                self._replace(key)
+                self._failures_changed |= self._failures.pop(key, None) is not None
 
     def flush(self) -> None:
         """Commit what waits.
@@ -160,9 +162,9 @@ class Writer:
         """
         began = time.monotonic()
         try:
-            self._commit()
+            with self._unless_broken():
+                self._commit()
         except OSError as error:
-            self._broken = True
             problem = f"{error.filename or self.path}: {error.strerror or error}"
             raise StoreError(
                 f"{problem}: {self.manifest.rows:,} rows of {self.path} are safe; the same "
@@ -179,6 +181,15 @@ class Writer:
                     self.flush()
             finally:
                 self._lock.release()
+
+    @contextmanager
+    def _unless_broken(self) -> Iterator[None]:
+        """What an error or an interrupt stops half-way is never committed."""
+        if self._broken:
+            raise StoreError(f"writing to {self.path} has failed: open it again")
+        self._broken = True
+        yield
+        self._broken = False
 
     def _replace(self, key: str) -> None:
         if self._keys.find(key) is not None:
@@ -205,14 +216,19 @@ class Writer:
         old = self.manifest.shards
         shards = self._without_replaced(old)
         new = self._written(table, shards) if table is not None else []
-        if self._failures_changed:  # a key in neither list is embedded again: never in both
-            write_failures(self.path, self._failures)
-            self._failures_changed = False
+        # A crash between leaves a key in neither list, to be embedded again, and never in both.
+        failed_anew = self._replaced & self._failures.keys()
+        if self._failures_changed:
+            others = {k: why for k, why in self._failures.items() if k not in failed_anew}
+            write_failures(self.path, others)
         if new or shards != old:
             self._publish([*shards, *(shard for shard, _ in new)], secrets.token_hex(8))
             self._keys.remove(self._replaced)
             for shard, rows in new:
                 self._note(rows, shard.ordinal)
+        if failed_anew:
+            write_failures(self.path, self._failures)
+        self._failures_changed = False
         self._incoming.clear()
         self._replaced.clear()
         self._compact()
@@ -272,52 +288,6 @@ class Writer:
             compacted[group.start : group.stop] = [merged]
         self._publish(compacted, self.manifest.snapshot)
 
-    def _begun(self, wanted: Manifest) -> Manifest:
-        """The manifest that is there, if it agrees with the one that is wanted, or else that."""
-        if not (self.path / manifests.NAME).exists():
-            if any((self.path / FOLDER).glob("*.parquet")):
-                raise StoreError(
-                    f"{self.path} has shards and no {manifests.NAME}: restore that from a backup"
-                )
-            (self.path / FOLDER).mkdir(exist_ok=True)
-            wanted.write(self.path)
-            return wanted
-        found = Manifest.read(self.path)
-        differences = found.fingerprint.differences(wanted.fingerprint)
-        differences += [
-            f"{name} {getattr(found, name)}, not {getattr(wanted, name)}"
-            for name in ("dim", "dtype", "modalities")
-            if getattr(found, name) != getattr(wanted, name)
-        ]
-        if differences:
-            raise StoreError(
-                f"{self.path} was made otherwise: {'; '.join(differences)}. Use another store, or "
-                "the options that made this one"
-            )
-        return found if found.vectors == wanted.vectors else self._with_vectors(found, wanted)
-
-    def _with_vectors(self, found: Manifest, wanted: Manifest) -> Manifest:
-        changed = replace(found, vectors=wanted.vectors)
-        changed.write(self.path)
-        return changed
-
-    def _sweep(self) -> None:
-        """Remove what writers left that were killed. Touches no file of another kind of name."""
-        live = set(map(_name, self.manifest.shards))
-        for path in self._files.folder.iterdir():
-            ours = _OURS.match(path.name)
-            superfluous = path.suffix == ".npy" and not self.manifest.vectors
-            if ours and (ours[1] not in live or path.suffix == TEMPORARY or superfluous):
-                with suppress(PermissionError):  # Windows: somebody reads it
-                    remove(path)
-        for path in self.path.glob(f".*{TEMPORARY}"):
-            remove(path)
-
-    def _bring_vectors_up_to_date(self) -> None:
-        if self.manifest.vectors:
-            for shard in self.manifest.shards:
-                self._files.rebuild(shard)
-
 
 class Known(Mapping[str, Stamp]):
     """The keys of a store while it is written to, with the stamps of their files.
@@ -354,23 +324,13 @@ def _name(shard: Shard) -> str:
     return shard.name
 
 
+def _rows_of(size: int, manifest: Manifest) -> int:
+    row = manifest.dim * np.dtype(manifest.dtype).itemsize * len(manifest.modalities)
+    return max(size // row, 1024)
+
+
 def _ordered(modalities: Sequence[str]) -> tuple[str, ...]:
     unknown = set(modalities) - set(MODALITIES)
     if unknown or not modalities:
         raise StoreError(f"modalities are {' and '.join(MODALITIES)}, not {', '.join(modalities)}")
     return tuple(name for name in MODALITIES if name in modalities)
-
-
-def _make_room(path: Path) -> None:
-    """A directory that is a store or may become one."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise StoreError(f"{path} is a file: a store is a directory") from None
-    if (path / manifests.NAME).exists() or (path / FOLDER).is_dir():
-        return
-    others = [entry.name for entry in path.iterdir() if not entry.name.startswith(("writer.", "."))]
-    if others:
-        raise StoreError(
-            f"{path} is no store and not empty (it has {others[0]}): name a new directory"
-        )
