@@ -1,18 +1,19 @@
-"""The faster equal of the transformer blocks, for float32 inference on a CPU.
+"""The faster equal of the transformers, for float32 inference on a CPU.
 
 `model.py` asks here first. The plain modules are what callers see, hook, replace and differentiate,
 so the fast route is taken only where nobody could tell; else None says that they must run. It
 reads the modules' own weights at every call and keeps no copy of them.
 
 Why it is faster: oneDNN's matrix products in place of MKL's, with the activation and the residual
-applied while the result is at hand, and no work on positions behind the last end-of-text token,
-which a causal tower cannot see. `docs/performance.md` has the figures; CLIP_PLAIN=1 switches the
-route off.
+applied while the result is at hand; texts of any lengths laid end to end, without the positions
+behind their ends, which a causal tower cannot see; and in the last block only the places whose
+features are read. `docs/performance.md` has the figures; CLIP_PLAIN=1 switches the route off.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.modules import module as torch_module
 
-__all__ = ["Originals", "residual_attention_block", "visible_length"]
+__all__ = ["Originals", "first_places", "residual_attention_block", "text_ends"]
 
 _SWITCHED_OFF = os.environ.get("CLIP_PLAIN", "") not in ("", "0")
 
@@ -67,37 +68,86 @@ def residual_attention_block(block: Any, x: Tensor, originals: Originals) -> Ten
     """
     if not (_nobody_watches(originals) and _suits(x) and _is_plain(block, originals)):
         return None
+    length, batch, width = x.shape
     mask = block.attn_mask
     if mask is not None:
-        length = x.shape[0]
         mask = mask[:length, :length].to(x.dtype)
-    try:
-        return _block(block, x, mask)
-    except (RuntimeError, NotImplementedError):  # oneDNN refuses: the plain path may know better
-        return None
+
+    def run() -> Tensor:
+        rows = x.transpose(0, 1).reshape(batch * length, width)
+        rows = _block(block, rows, [(batch, length)], mask)
+        return rows.view(batch, length, width).transpose(0, 1)
+
+    return _unless_refused(run)
 
 
-def visible_length(model: Any, text: Tensor, originals: Originals) -> int:
-    """How many leading positions of some token ids [N, L] can reach the features of their texts.
+def first_places(stack: Any, x: Tensor, originals: Originals) -> Tensor | None:
+    """What a `Transformer` without a mask gives at the first place of each sequence.
 
-    That is all L where anybody could see the difference.
+    Args:
+        stack: the `Transformer`.
+        x: [N, L, D].
+        originals: the classes that it must be made of.
+
+    Returns:
+        [N, D], or None where the plain modules must run.
     """
-    length = text.shape[-1]
-    if not (_nobody_watches(originals) and type(text) is Tensor and text.device.type == "cpu"):
-        return length
-    stack = model.transformer
+    if not (_nobody_watches(originals) and _suits(x) and x.numel()):
+        return None
+    blocks = _plain_blocks(stack, originals)
+    if blocks is None or any(block.attn_mask is not None for block in blocks):
+        return None
+    batch, length, width = x.shape
+    first = torch.arange(0, batch * length, length)
+    rows = x.reshape(batch * length, width)
+    return _unless_refused(lambda: _stack(blocks, rows, [(batch, length)], None, first))
+
+
+def text_ends(model: Any, text: Tensor, originals: Originals) -> Tensor | None:
+    """What the text tower's blocks give at the end of each text, its highest token id.
+
+    Args:
+        model: a `CLIP`.
+        text: token ids [N, L].
+        originals: the classes that its tower must be made of.
+
+    Returns:
+        [N, D] for `ln_final`, or None where the plain modules must run.
+    """
+    if not (_nobody_watches(originals) and _are_ids(text)):
+        return None
+    blocks = _plain_blocks(model.transformer, originals)
     if not (
-        text.dim() == 2
-        and text.numel()
+        blocks
         and _is_exactly(model.token_embedding, nn.Embedding)
         and _is_exactly(model.ln_final, originals.norm)
-        and _is_exactly(stack, originals.stack)
-        and _is_exactly(stack.resblocks, nn.Sequential)
-        and all(_is_plain(block, originals) for block in stack.resblocks)
-        and _all_causal({id(block.attn_mask): block.attn_mask for block in stack.resblocks}, length)
+        and _all_plain((model.token_embedding.weight, model.positional_embedding))
+        and model.dtype is torch.float32
+        and text.shape[1] <= len(model.positional_embedding)
+        and _all_causal(blocks, text.shape[1])
     ):
-        return length
-    return int(text.argmax(dim=-1).max()) + 1
+        return None
+    lengths, order = (text.argmax(dim=-1) + 1).sort(stable=True)
+    used = torch.arange(text.shape[1]) < lengths[:, None]
+    places = used.nonzero()[:, 1]
+    rows = model.token_embedding(text[order][used]) + model.positional_embedding[places]
+    groups = [
+        (count, length) for length, count in enumerate(torch.bincount(lengths).tolist()) if count
+    ]
+    ends = lengths.cumsum(0) - 1
+    mask = blocks[0].attn_mask
+
+    def run() -> Tensor:
+        return _stack(blocks, rows, groups, mask.to(rows.dtype), ends)[order.argsort()]
+
+    return _unless_refused(run)
+
+
+def _unless_refused(run: Callable[[], Tensor]) -> Tensor | None:
+    try:
+        return run()
+    except (RuntimeError, NotImplementedError):  # oneDNN refuses: the plain path may know better
+        return None
 
 
 def _nobody_watches(originals: Originals) -> bool:
@@ -124,31 +174,49 @@ def _suits(x: Tensor) -> bool:
     )
 
 
-def _is_plain(block: Any, originals: Originals) -> bool:
-    """A block as the constructor made it: exact classes, no hooks, float32 weights on the CPU."""
-    if not (_is_exactly(block, originals.block) and "attention" not in vars(block)):
-        return False
-    attn, mlp, mask = block.attn, block.mlp, block.attn_mask
+def _are_ids(text: Tensor) -> bool:
     return (
-        _is_exactly(attn, nn.MultiheadAttention)
+        type(text) is Tensor
+        and text.dtype in (torch.int32, torch.int64)
+        and text.device.type == "cpu"
+        and text.dim() == 2
+        and text.numel() > 0
+    )
+
+
+def _plain_blocks(stack: Any, originals: Originals) -> list[Any] | None:
+    """The blocks of a `Transformer` as the constructor made it."""
+    if not (_is_exactly(stack, originals.stack) and _is_exactly(stack.resblocks, nn.Sequential)):
+        return None
+    blocks = list(stack.resblocks._modules.values())
+    return blocks if blocks and all(_is_plain(block, originals) for block in blocks) else None
+
+
+def _is_plain(block: Any, originals: Originals) -> bool:
+    """A block as the constructor made it: exact classes, no hooks, float32 weights on the CPU.
+
+    It reads `_modules` and `_parameters`, as attributes of a module take ten times as long.
+    """
+    if not (_is_exactly(block, originals.block) and "attention" not in block.__dict__):
+        return False
+    parts = block._modules
+    attn, mlp, mask = parts["attn"], parts["mlp"], block.attn_mask
+    if not (_is_exactly(attn, nn.MultiheadAttention) and _is_exactly(mlp, nn.Sequential)):
+        return False
+    norms = parts["ln_1"], parts["ln_2"]
+    linears = attn._modules["out_proj"], mlp._modules.get("c_fc"), mlp._modules.get("c_proj")
+    return (
+        list(mlp._modules) == ["c_fc", "gelu", "c_proj"]
         and attn._qkv_same_embed_dim
         and not (attn.batch_first or attn.add_zero_attn or attn.dropout)
         and attn.bias_k is None
         and attn.bias_v is None
-        and _is_exactly(attn.out_proj, _OUT_PROJ)
-        and _is_exactly(mlp, nn.Sequential)
-        and list(mlp._modules) == ["c_fc", "gelu", "c_proj"]
-        and _is_exactly(mlp.c_fc, nn.Linear)
-        and _is_exactly(mlp.c_proj, nn.Linear)
-        and (_is_exactly(mlp.gelu, originals.quick_gelu) or _is_exact_gelu(mlp.gelu))
-        and _is_exactly(block.ln_1, originals.norm)
-        and _is_exactly(block.ln_2, originals.norm)
         and (mask is None or (type(mask) is Tensor and mask.dim() == 2))
-        and _all_plain(
-            *(attn.in_proj_weight, attn.in_proj_bias, attn.out_proj.weight, attn.out_proj.bias),
-            *(mlp.c_fc.weight, mlp.c_fc.bias, mlp.c_proj.weight, mlp.c_proj.bias),
-            *(block.ln_1.weight, block.ln_1.bias, block.ln_2.weight, block.ln_2.bias),
-        )
+        and all(_is_exactly(norm, originals.norm) for norm in norms)
+        and all(map(_is_exactly, linears, (_OUT_PROJ, nn.Linear, nn.Linear)))
+        and _is_activation(mlp._modules["gelu"], originals)
+        and _all_plain((attn._parameters["in_proj_weight"], attn._parameters["in_proj_bias"]))
+        and all(_all_plain(module._parameters.values()) for module in (*norms, *linears))
     )
 
 
@@ -158,31 +226,41 @@ _TENSORS = (Tensor, nn.Parameter)
 
 def _is_exactly(module: Any, kind: type[Any]) -> bool:
     """Of this very class, with no hooks and no forward of its own."""
-    return (
-        type(module) is kind
-        and "forward" not in vars(module)
-        and not module._forward_hooks
-        and not module._forward_pre_hooks
-        and not module._backward_hooks
-        and not module._backward_pre_hooks
+    if type(module) is not kind:
+        return False
+    own = module.__dict__
+    return not (
+        "forward" in own
+        or own["_forward_hooks"]
+        or own["_forward_pre_hooks"]
+        or own["_backward_hooks"]
+        or own["_backward_pre_hooks"]
     )
 
 
-def _is_exact_gelu(module: Any) -> bool:
-    return _is_exactly(module, nn.GELU) and module.approximate == "none"
+def _is_activation(module: Any, originals: Originals) -> bool:
+    if _is_exactly(module, nn.GELU):
+        return bool(module.approximate == "none")
+    return _is_exactly(module, originals.quick_gelu)
 
 
-def _all_plain(*weights: Any) -> bool:
-    return all(
-        type(w) in _TENSORS
-        and w.dtype is torch.float32
-        and w.device.type == "cpu"
-        and w.is_contiguous()
-        for w in weights
-    )
+def _all_plain(weights: Iterable[Any]) -> bool:
+    for weight in weights:
+        if not (
+            type(weight) in _TENSORS
+            and weight.dtype is torch.float32
+            and weight.device == _CPU
+            and weight.is_contiguous()
+        ):
+            return False
+    return True
 
 
-def _all_causal(masks: dict[int, Any], length: int) -> bool:
+_CPU = torch.device("cpu")
+
+
+def _all_causal(blocks: Iterable[Any], length: int) -> bool:
+    masks = {id(block.attn_mask): block.attn_mask for block in blocks}
     return all(
         type(mask) is Tensor and torch.equal(mask[:length, :length].float(), _causal(length))
         for mask in masks.values()
@@ -194,27 +272,75 @@ def _causal(length: int) -> Tensor:
     return torch.full((length, length), float("-inf")).triu_(1)
 
 
-def _block(block: Any, x: Tensor, mask: Tensor | None) -> Tensor:
-    length, batch, width = x.shape
-    attn, mlp = block.attn, block.mlp
-    x = x.transpose(0, 1).reshape(batch * length, width)  # [N * L, D]
+_Groups = Sequence[tuple[int, int]]
+"""Sequences laid end to end in rows [T, D]: so many of this length, then so many of that."""
 
-    qkv = _linear(_norm(block.ln_1, x), attn.in_proj_weight, attn.in_proj_bias)  # [N * L, 3 D]
-    q, k, v = qkv.view(batch, length, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4)
-    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # [N, heads, L, D / heads]
-    mixed = mixed.transpose(1, 2).reshape(batch * length, width)
-    x = _linear_plus(x, mixed, attn.out_proj.weight, attn.out_proj.bias)
 
+def _stack(
+    blocks: Sequence[Any], x: Tensor, groups: _Groups, mask: Tensor | None, ends: Tensor
+) -> Tensor:
+    """The blocks on rows x [T, D]; of the result only the rows `ends`, one a sequence: [N, D]."""
+    *body, last = blocks
+    for block in body:
+        x = _block(block, x, groups, mask)
+    return _block(last, x, groups, None, ends)
+
+
+def _block(
+    block: Any, x: Tensor, groups: _Groups, mask: Tensor | None, ends: Tensor | None = None
+) -> Tensor:
+    """A block on rows x [T, D]; with `ends`, for these rows only, which see their whole text."""
+    attn = block.attn
+    weight, bias, width = attn.in_proj_weight, attn.in_proj_bias, x.shape[1]
+    seen = _norm(block.ln_1, x)
+    if ends is None:
+        q, k, v = _linear(seen, weight, bias).chunk(3, dim=1)
+    else:
+        k, v = _linear(seen, weight[width:], bias[width:]).chunk(2, dim=1)
+        q = _linear(seen[ends], weight[:width], bias[:width])
+        x = x[ends]
+    mixed = _attention(q, k, v, attn.num_heads, groups, mask)
+    return _mlp(block, _linear_plus(x, mixed, attn.out_proj.weight, attn.out_proj.bias))
+
+
+def _attention(
+    q: Tensor, k: Tensor, v: Tensor, heads: int, groups: _Groups, mask: Tensor | None
+) -> Tensor:
+    """Each sequence attends to itself: rows q [T or N, D] over rows k, v [T, D]."""
+    one_each = len(q) < len(k)  # a query a sequence, else one a row
+    mixed = []
+    asked = known = 0
+    for count, length in groups:
+        queries = 1 if one_each else length
+        rows = slice(known, known + count * length)
+        seen = F.scaled_dot_product_attention(
+            _by_head(q[asked : asked + count * queries], count, heads),
+            _by_head(k[rows], count, heads),
+            _by_head(v[rows], count, heads),
+            attn_mask=None if mask is None else mask[:length, :length],
+        )  # [count, heads, queries, D / heads]
+        mixed.append(seen.transpose(1, 2).reshape(count * queries, -1))
+        asked += count * queries
+        known = rows.stop
+    return torch.cat(mixed) if len(mixed) > 1 else mixed[0]
+
+
+def _by_head(rows: Tensor, count: int, heads: int) -> Tensor:
+    """Rows [count * L, D] as [count, heads, L, D / heads]."""
+    length, width = len(rows) // count, rows.shape[1]
+    return rows.view(count, length, heads, width // heads).transpose(1, 2)
+
+
+def _mlp(block: Any, x: Tensor) -> Tensor:
+    mlp = block.mlp
     if type(mlp.gelu) is nn.GELU:
         hidden = _linear(_norm(block.ln_2, x), mlp.c_fc.weight, mlp.c_fc.bias, "gelu")
-        x = _linear_plus(x, hidden, mlp.c_proj.weight, mlp.c_proj.bias)
-    else:
-        # The factor goes into small quantities, never into a copy of a weight matrix.
-        hidden = _norm(block.ln_2, x, _QUICK)
-        hidden = _linear(hidden, mlp.c_fc.weight, mlp.c_fc.bias * _QUICK, "swish")
-        x = _linear_plus(x * _QUICK, hidden, mlp.c_proj.weight, mlp.c_proj.bias * _QUICK)
-        x = x.div_(_QUICK)
-    return x.view(batch, length, width).transpose(0, 1)
+        return _linear_plus(x, hidden, mlp.c_proj.weight, mlp.c_proj.bias)
+    # The factor goes into small quantities, never into a copy of a weight matrix.
+    hidden = _norm(block.ln_2, x, _QUICK)
+    hidden = _linear(hidden, mlp.c_fc.weight, mlp.c_fc.bias * _QUICK, "swish")
+    x = _linear_plus(x * _QUICK, hidden, mlp.c_proj.weight, mlp.c_proj.bias * _QUICK)
+    return x.div_(_QUICK)
 
 
 def _norm(norm: nn.LayerNorm, x: Tensor, scale: float = 1.0) -> Tensor:

@@ -334,11 +334,15 @@ class VisionTransformer(nn.Module):
         x = x + self.positional_embedding.to(x.dtype)
         x = self.ln_pre(x)
 
-        x = x.permute(1, 0, 2)  # [L, N, D]
-        x = self.transformer(x)
-        x = x.permute(1, 0, 2)  # [N, L, D]
+        first: Tensor | None = None
+        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+            first = kernels.first_places(self.transformer, x, _ORIGINALS)
+        if first is None:
+            x = x.permute(1, 0, 2)  # [L, N, D]
+            x = self.transformer(x)
+            first = x.permute(1, 0, 2)[:, 0, :]
 
-        x = self.ln_post(x[:, 0, :])
+        x = self.ln_post(first)  # [N, D]
         if self.proj is not None:
             x = x @ self.proj
         return x
@@ -462,10 +466,12 @@ class CLIP(nn.Module):
 
     def encode_text(self, text: Tensor) -> Tensor:
         """Token ids [N, L], int32 or int64, to features [N, E], not normalised."""
-        length = kernels.visible_length(self, text, _ORIGINALS)
-        text = text[..., :length]
+        ends = kernels.text_ends(self, text, _ORIGINALS)  # [N, D]
+        if ends is not None:
+            return self.ln_final(ends) @ self.text_projection
+
         x = self.token_embedding(text).type(self.dtype)  # [N, L, D]
-        x = x + self.positional_embedding[:length].type(self.dtype)
+        x = x + self.positional_embedding[: text.shape[-1]].type(self.dtype)
 
         x = x.permute(1, 0, 2)  # [L, N, D]
         x = self.transformer(x)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from clip import kernels
@@ -42,17 +45,17 @@ def text() -> torch.Tensor:
 
 
 @pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
-    """The shapes of the inputs of the blocks that went the fast way."""
-    shapes: list[tuple[int, ...]] = []
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows went into each block that went the fast way."""
+    rows: list[int] = []
     block = kernels._block
 
-    def spy(module: nn.Module, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        shapes.append(tuple(x.shape))
-        return block(module, x, mask)
+    def spy(module: nn.Module, x: torch.Tensor, *rest: Any) -> torch.Tensor:
+        rows.append(len(x))
+        return block(module, x, *rest)
 
     monkeypatch.setattr(kernels, "_block", spy)
-    return shapes
+    return rows
 
 
 def plainly(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
@@ -83,12 +86,31 @@ def test_a_block_takes_and_gives_length_batch_width(model: CLIP) -> None:
         assert_close(block(x), plainly(block, x))
 
 
-def test_texts_are_cut_behind_the_last_end(
-    model: CLIP, text: torch.Tensor, taken: list[tuple[int, ...]]
+def test_nothing_behind_the_ends_of_texts_is_computed(
+    model: CLIP, text: torch.Tensor, taken: list[int]
 ) -> None:
     with torch.no_grad():
         model.encode_text(text)
-    assert {shape[0] for shape in taken} == {9}
+    assert taken == [3 + 9 + 5 + 2] * 3
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    lengths=st.lists(st.integers(1, 20), min_size=1, max_size=9),
+    dtype=st.sampled_from([torch.int32, torch.int64]),
+)
+def test_texts_of_any_lengths_keep_their_order(lengths: list[int], dtype: torch.dtype) -> None:
+    torch.manual_seed(len(lengths))
+    tower = CLIP(64, 32, 1, 64, 16, 20, 300, 64, 1, 2).eval()
+    text = torch.randint(299, (len(lengths), 20)).to(dtype)
+    text[torch.arange(len(lengths)), torch.tensor(lengths) - 1] = 299
+    with torch.no_grad():
+        assert_close(tower.encode_text(text), plainly(tower.encode_text, text))
+
+
+def test_texts_may_be_shorter_than_the_context(model: CLIP, text: torch.Tensor) -> None:
+    with torch.no_grad():
+        assert_close(model.encode_text(text[:, :9]), plainly(model.encode_text, text))
 
 
 def test_a_token_with_a_higher_id_than_the_end_is_where_the_text_is_read(
@@ -172,24 +194,62 @@ def hook_on_the_stack(model: CLIP) -> None:
     model.transformer.register_forward_hook(lambda module, args, x: x + 1)
 
 
+def hook_on_the_final_norm(model: CLIP) -> None:
+    model.ln_final.register_forward_hook(
+        lambda module, args, x: x * torch.arange(x.shape[1])[:, None]
+    )
+
+
 CHANGES = [
     *(hook, pre_hook, replaced_attention, replaced_module, subclass, parametrised, own_forward),
-    *(no_mask, added_to_the_block, hook_on_the_stack),
+    *(no_mask, added_to_the_block, hook_on_the_stack, hook_on_the_final_norm),
 ]
+WHOLE_BLOCKS = {no_mask: 3, hook_on_the_stack: 3, hook_on_the_final_norm: 3}
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_steps_aside_for_a_changed_block_and_never_cuts(
-    model: CLIP,
-    text: torch.Tensor,
-    taken: list[tuple[int, ...]],
-    change: Callable[[CLIP], None],
+    model: CLIP, text: torch.Tensor, taken: list[int], change: Callable[[CLIP], None]
 ) -> None:
     change(model)
     with torch.no_grad():
         assert_close(model.encode_text(text), plainly(model.encode_text, text))
-    assert all(shape[0] == 20 for shape in taken)
-    assert len(taken) == (2 if change not in (no_mask, hook_on_the_stack) else 3)
+    assert taken == [4 * 20] * WHOLE_BLOCKS.get(change, 2)
+
+
+def change_a_picture_block(model: CLIP) -> None:
+    model.visual.transformer.resblocks[1].mlp.c_fc.register_forward_hook(lambda *_: None)
+
+
+def watch_the_picture_stack(model: CLIP) -> None:
+    model.visual.transformer.register_forward_hook(lambda module, args, x: x.flip(0))
+
+
+def mask_pictures(model: CLIP) -> None:
+    model.visual.transformer.resblocks[0].attn_mask = torch.randn(17, 17)
+
+
+def own_stack(model: CLIP) -> None:
+    stack = model.visual.transformer
+    stack.forward = lambda x: stack.resblocks(x).flip(0)
+
+
+@pytest.mark.parametrize(
+    ("change", "blocks"),
+    [(change_a_picture_block, 1), (watch_the_picture_stack, 2), (mask_pictures, 2), (own_stack, 2)],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_pictures_too_get_whole_blocks_where_somebody_watches(
+    model: CLIP,
+    image: torch.Tensor,
+    taken: list[int],
+    change: Callable[[CLIP], None],
+    blocks: int,
+) -> None:
+    change(model)
+    with torch.no_grad():
+        assert_close(model.encode_image(image), plainly(model.encode_image, image))
+    assert taken == [3 * 17] * blocks
 
 
 def test_steps_aside_for_replaced_functions(
