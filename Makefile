@@ -7,15 +7,18 @@ PEERS := .venv-peers
 RUN := $(VENV)/$(BIN)
 LABELS := elephant,owl,cat,banana,strawberry,bicycle,sailboat,rocket,fire engine,rainbow,guitar,umbrella
 
-.PHONY: help demo install dev peers test check format docs bench clean
+.PHONY: help demo install dev peers test test-plain test-gpu check format docs bench bench-quick clean
 
 help:
 	@echo "make demo    classify the pictures in examples/ with the built-in model"
 	@echo "make test    run the whole test suite, other implementations as oracles included"
+	@echo "make test-plain  the same of what the fast paths touch, with these switched off"
+	@echo "make test-gpu    what needs a GPU, on a machine that has one"
 	@echo "make check   lint, format and type checks"
 	@echo "make format  repair what the linter and the formatter can"
 	@echo "make docs    write docs/command-line.md anew from the commands' --help"
-	@echo "make bench   measure beside openai/CLIP and transformers, into benchmarks/results/"
+	@echo "make bench   measure beside the peers, into benchmarks/results/, docs/ and README.md"
+	@echo "make bench-quick  only check that all benchmarks run"
 	@echo "make dev     set up $(VENV) for development"
 	@echo "make peers   set up $(PEERS), where the other implementations live"
 	@echo "make clean   remove both and every cache"
@@ -25,6 +28,12 @@ demo: $(VENV)/package.stamp
 
 test: $(VENV)/dev.stamp $(PEERS)/peers.stamp
 	$(RUN)/python -m pytest
+
+test-plain: $(VENV)/dev.stamp $(PEERS)/peers.stamp
+	CLIP_PLAIN=1 $(RUN)/python -m pytest tests/clip tests/compat tests/oracles tests/snaplink
+
+test-gpu: $(VENV)/dev.stamp
+	$(RUN)/python -m pytest tests/gpu -m gpu
 
 check: $(VENV)/dev.stamp
 	$(RUN)/ruff check .
@@ -38,8 +47,12 @@ format: $(VENV)/dev.stamp
 docs: $(VENV)/dev.stamp
 	$(RUN)/python scripts/make_command_line.py
 
-bench: $(VENV)/dev.stamp $(PEERS)/peers.stamp
-	$(RUN)/python benchmarks/run.py
+# One of them, or several: make bench NAMES="load encode"
+bench: $(VENV)/dev.stamp $(PEERS)/engines.stamp
+	$(RUN)/python benchmarks/run.py $(NAMES)
+
+bench-quick: $(VENV)/dev.stamp $(PEERS)/engines.stamp
+	$(RUN)/python benchmarks/run.py --quick $(NAMES)
 
 install: $(VENV)/package.stamp
 dev: $(VENV)/dev.stamp
@@ -68,6 +81,11 @@ $(PEERS)/peers.stamp: tests/oracles/requirements.txt constraints.txt
 		--requirement tests/oracles/requirements.txt
 	$(PEERS)/$(BIN)/python -m pip install --constraint constraints.txt --no-deps \
 		torchvision clip-anytorch open_clip_torch
+	touch $@
+
+$(PEERS)/engines.stamp: benchmarks/requirements.txt $(PEERS)/peers.stamp
+	$(PEERS)/$(BIN)/python -m pip install --constraint constraints.txt \
+		--requirement benchmarks/requirements.txt
 	touch $@
 
 clean:

@@ -1,6 +1,6 @@
 """The libraries side by side behind one interface. A process uses one of them.
 
-A contender is made by importing its library, which is what `import_time.py` measures.
+A contender is made by importing its library, which is what `import_once.py` measures.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ARCHIVE = "ViT-B-32.pt"
+RESNET_ARCHIVE = "RN50.pt"
 TRANSFORMERS_FOLDER = "transformers"
 
 
@@ -73,8 +74,8 @@ def contender(name: str) -> Contender:
 
 def prepare(name: str) -> None:
     """What the peers need before their import, in the environment that `make peers` set up."""
-    if name != "snaplink":
-        sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "oracles"))
+    if not name.startswith("snaplink"):
+        sys.path.append(str(Path(__file__).parents[1] / "tests" / "oracles"))
         from peer import define_missing_operators
 
         define_missing_operators()

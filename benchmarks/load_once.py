@@ -9,14 +9,7 @@ from pathlib import Path
 
 import torch
 from contenders import contender, prepare
-
-
-def peak_megabytes() -> float:
-    """Peak resident memory of this process. Not getrusage: that starts at the parent's peak."""
-    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) * 1024 / 1e6
-    raise RuntimeError("no VmHWM in /proc/self/status")
+from machine import peak_megabytes
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""ViT-B/32 with random weights, as OpenAI published it and as transformers saves it.
+"""ViT-B/32 with random weights, as OpenAI published it and as transformers saves it; and RN50.
 
-Runs in the peers' environment: the TorchScript archive is traced from openai/CLIP's own model.
+Runs in the peers' environment: TorchScript archives are traced from openai/CLIP's own model.
 
     python weights.py openai/CLIP FOLDER
 """
@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from contenders import ARCHIVE, TRANSFORMERS_FOLDER, prepare
+from contenders import ARCHIVE, RESNET_ARCHIVE, TRANSFORMERS_FOLDER, prepare
 from torch import Tensor
 
 SIZES = (512, 224, 12, 768, 32, 77, 49408, 512, 8, 12)
+RESNET_SIZES = (1024, 224, (3, 4, 6, 3), 64, None, 77, 49408, 512, 8, 12)
 SCALARS = {"input_resolution": 224, "context_length": 77, "vocab_size": 49408}
 
 
@@ -28,20 +29,30 @@ def main() -> None:
     if not (folder / "sha256").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        model = original()
+        model = original(SIZES)
         write_archive(model, folder / ARCHIVE)
         write_transformers(model.state_dict(), folder / TRANSFORMERS_FOLDER)
         sha256 = hashlib.sha256((folder / ARCHIVE).read_bytes()).hexdigest()
         (folder / "sha256").write_text(sha256, encoding="utf-8")
+    if not (folder / RESNET_ARCHIVE).exists():
+        unfinished = folder / f"{RESNET_ARCHIVE}.part"
+        write_archive(original(RESNET_SIZES), unfinished)
+        unfinished.replace(folder / RESNET_ARCHIVE)
     print(json.dumps({"bytes": (folder / ARCHIVE).stat().st_size}))
 
 
-def original() -> Any:
+def original(sizes: tuple[Any, ...]) -> Any:
     """openai/CLIP's model in its published dtypes: fp16, but for layer norms and embeddings."""
     import clip.model
 
     torch.manual_seed(0)
-    model = clip.model.CLIP(*SIZES).eval()
+    model = clip.model.CLIP(*sizes).eval()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # as made they are the identity, or zero
+            for tensor in (module.weight.data, module.running_var):
+                tensor.uniform_(0.3, 0.7)
+            for tensor in (module.bias.data, module.running_mean):
+                tensor.normal_(std=0.1)
     clip.model.convert_weights(model)
     for name, value in SCALARS.items():
         setattr(model, name, torch.tensor(value))
