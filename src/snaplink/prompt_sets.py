@@ -13,7 +13,7 @@ from typing import Any
 
 from .errors import ArgumentError
 
-__all__ = ["PromptSet", "class_names", "get", "names", "templates"]
+__all__ = ["PromptSet", "class_names", "get", "is_built_in", "names", "templates"]
 
 _FILE = Path(__file__).parent / "data" / "prompt_sets.json"
 
@@ -88,6 +88,11 @@ def get(name: str) -> PromptSet | None:
     return _sets()[found] if found else None
 
 
+def is_built_in(given: str) -> bool:
+    """Whether this names a built-in set and not a file."""
+    return get(given) is not None and not Path(given).is_file()
+
+
 def class_names(given: str) -> Sequence[Any] | Mapping[str, Any]:
     """Class names from a file, or a built-in list.
 
@@ -99,7 +104,7 @@ def class_names(given: str) -> Sequence[Any] | Mapping[str, Any]:
         ArgumentError: there is neither such a file nor such a set.
     """
     built_in = get(given)
-    if built_in is not None and not Path(given).is_file():
+    if built_in is not None and is_built_in(given):
         if not built_in.classes:
             raise ArgumentError(f"{built_in.title} has prompts here, but no list of class names")
         return built_in.classes
@@ -123,7 +128,7 @@ def templates(given: str, dataset: str = "") -> Sequence[str] | Mapping[str, Seq
         ArgumentError: there is neither such a file nor such a set.
     """
     built_in = get(given)
-    if built_in is not None and not Path(given).is_file():
+    if built_in is not None and is_built_in(given):
         return built_in.templates
     read = _read(given, "templates")
     if isinstance(read, list):

@@ -24,7 +24,8 @@ class Comparison:
     """Two results over the same pictures.
 
     Attributes:
-        first, second: A and B, cut to the pictures that both have.
+        first, second: A and B, whole.
+        pictures: how many both have; of these is everything below.
         differences: of each figure, B less A.
         only_first, only_second: keys of the pictures that only A, or only B, got right.
         left_out: how many pictures only one of them has.
@@ -33,6 +34,7 @@ class Comparison:
 
     first: Result
     second: Result
+    pictures: int
     differences: Mapping[str, bootstrap.Difference]
     only_first: Sequence[str]
     only_second: Sequence[str]
@@ -70,6 +72,7 @@ def compare(first: Result, second: Result, *, resamples: int = bootstrap.RESAMPL
     return Comparison(
         first,
         second,
+        len(common),
         differences,
         [key for key, a, b in pairs if a and not b],
         [key for key, a, b in pairs if b and not a],

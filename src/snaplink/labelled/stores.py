@@ -54,7 +54,8 @@ def read(
 
 def _relative(keys: list[str]) -> list[str]:
     """The keys from the folder that they have in common, so that they agree across machines."""
-    parent = os.path.commonprefix(keys).rpartition("/")[0]
+    # URLs and members of archives, too, so letters are compared, and cut at a slash.
+    parent = os.path.commonprefix(keys).rpartition("/")[0]  # noqa: RUF071
     return [key[len(parent) :].lstrip("/") for key in keys]
 
 

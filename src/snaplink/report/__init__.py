@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from .comparison_page import write_comparison
+from .evaluation_page import write_evaluation, write_plots
 from .plots import Curve, Plot, curve_plot, demand_matplotlib
 
-__all__ = ["Curve", "Plot", "curve_plot", "demand_matplotlib"]
+__all__ = [
+    "Curve",
+    "Plot",
+    "curve_plot",
+    "demand_matplotlib",
+    "write_comparison",
+    "write_evaluation",
+    "write_plots",
+]

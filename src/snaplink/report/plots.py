@@ -30,6 +30,7 @@ __all__ = [
     "confusion_plot",
     "curve_plot",
     "demand_matplotlib",
+    "differences_plot",
 ]
 
 # In a page the colours are the page's own, which change at night: each is drawn in a colour that
@@ -143,7 +144,7 @@ def curve_plot(
         x_label, y_label: of the axes.
         log2: doublings are equally far apart on the x axis.
     """
-    with _axes(7, 4.4) as axes:
+    with _drawn(7, 4.4) as (figure, axes):
         for curve, colour in zip(curves, SERIES, strict=False):
             axes.plot(curve.x, curve.y, color=colour, marker="o", ms=5, lw=2, label=curve.name)
             if curve.low is not None and curve.high is not None:
@@ -157,7 +158,7 @@ def curve_plot(
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         axes.legend(frameon=False, labelcolor=_ROLES["ink"])
-    return Plot(name, title, axes.figure)
+    return Plot(name, title, figure)
 
 
 def bars_plot(
@@ -178,7 +179,7 @@ def bars_plot(
         name, title: see `Plot`.
         mean: drawn as a line.
     """
-    with _axes(7, 0.9 + 0.24 * len(names)) as axes:
+    with _drawn(7, 0.9 + 0.24 * len(names)) as (figure, axes):
         rows = np.arange(len(names))
         axes.barh(rows, values, color=_ROLES["accent"], height=0.62, alpha=0.85)
         if intervals is not None:
@@ -192,7 +193,7 @@ def bars_plot(
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
         _percent(axes.xaxis)
-    return Plot(name, title, axes.figure)
+    return Plot(name, title, figure)
 
 
 def confusion_plot(matrix: np.ndarray, names: Sequence[str], *, name: str, title: str) -> Plot:
@@ -204,7 +205,7 @@ def confusion_plot(matrix: np.ndarray, names: Sequence[str], *, name: str, title
         name, title: see `Plot`.
     """
     side = max(3.4, 0.28 * len(names))
-    with _axes(side + 2.2, side + 1.6) as axes:
+    with _drawn(side + 2.2, side + 1.6) as (figure, axes):
         sums = matrix.sum(1, keepdims=True)
         shares = np.divide(matrix, sums, out=np.zeros(matrix.shape), where=sums > 0)
         for row, column in zip(*np.nonzero(matrix), strict=True):
@@ -224,7 +225,7 @@ def confusion_plot(matrix: np.ndarray, names: Sequence[str], *, name: str, title
         axes.tick_params(length=0, labelsize=8)
         axes.set_xlabel("answer")
         axes.set_ylabel("truth")
-    return Plot(name, title, axes.figure)
+    return Plot(name, title, figure)
 
 
 def _cell(row: int, column: int, share: float, *, right: bool) -> Any:
@@ -235,9 +236,34 @@ def _cell(row: int, column: int, share: float, *, right: bool) -> Any:
     return Rectangle(corner, 1, 1, color=colour, alpha=0.12 + 0.88 * float(share), lw=0)
 
 
+def differences_plot(
+    rows: Sequence[tuple[str, float, float, float]], *, name: str, title: str
+) -> Plot:
+    """Differences with their intervals, around zero.
+
+    Args:
+        rows: a name, the difference, and both ends of its interval, as fractions.
+        name, title: see `Plot`.
+    """
+    with _drawn(7, 1.1 + 0.42 * len(rows)) as (figure, axes):
+        places = np.arange(len(rows))
+        for place, (_, value, low, high) in zip(places, rows, strict=True):
+            clear = low > 0 or high < 0
+            colour = _ROLES["accent"] if clear else _ROLES["muted"]
+            axes.plot([100 * low, 100 * high], [place, place], color=colour, lw=2.2)
+            axes.scatter([100 * value], [place], s=50, color=colour, zorder=3)
+        axes.axvline(0, color=_ROLES["ink"], lw=1)
+        axes.set_yticks(places, [each[0] for each in rows])
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("percentage points")
+    return Plot(name, title, figure)
+
+
 def calibration_plot(found: Calibration, *, name: str, title: str) -> Plot:
     """How often answers were right, by how sure they were; below, how many there were."""
-    with _axes(5.2, 4.6) as axes:
+    with _drawn(5.2, 4.6) as (figure, axes):
         width = found.edges[1] - found.edges[0]
         most = max(found.counts)
         for low, count, sure, right in zip(
@@ -256,16 +282,16 @@ def calibration_plot(found: Calibration, *, name: str, title: str) -> Plot:
         _percent(axes.yaxis)
         axes.set_xlabel("how sure the answer was")
         axes.set_ylabel("how often it was right")
-    return Plot(name, title, axes.figure)
+    return Plot(name, title, figure)
 
 
 @contextmanager
-def _axes(width: float, height: float) -> Iterator[Axes]:
-    """Axes without a frame, in the house's colours. No global state of matplotlib is touched."""
+def _drawn(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
+    """A figure and its axes in the house's colours; matplotlib's global state stays as it is."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    style = {
+    style: dict[Any, Any] = {
         "font.size": 9.5,
         "text.color": _ROLES["ink"],
         "axes.labelcolor": _ROLES["muted"],
@@ -277,12 +303,13 @@ def _axes(width: float, height: float) -> Iterator[Axes]:
         "ytick.labelcolor": _ROLES["ink"],
         "grid.color": _ROLES["grid"],
         "axes.grid": True,
+        "text.parse_math": False,  # a dollar sign in a name is a dollar sign
     }
     with mpl.rc_context(style):
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.add_subplot()
         axes.spines[["top", "right", "left"]].set_visible(False)
-        yield axes
+        yield figure, axes
 
 
 def _percent(axis: Any) -> None:
@@ -292,6 +319,5 @@ def _percent(axis: Any) -> None:
 
 
 def _short(name: str, longest: int = 28) -> str:
-    """A name that fits; a dollar sign would begin a formula."""
-    cut = name if len(name) <= longest else name[: longest - 1] + "…"
-    return cut.replace("$", r"\$")
+    """A name that fits."""
+    return name if len(name) <= longest else name[: longest - 1] + "…"

@@ -1,0 +1,162 @@
+"""`snaplink eval`: how well a model answers on labelled pictures, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import labelled_data, options
+from .exits import DONE, FAILED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from snaplink.evaluation.protocol import Templates
+    from snaplink.labelled import Labelled
+
+
+@click.command(cls=labelled_data.Verb)
+@click.argument("data")
+@options.model
+@options.device
+@options.precision
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=32,
+    metavar="N",
+    show_default=True,
+    help="Pictures that the model sees at once.",
+)
+@click.option("--upright", is_flag=True, help="Turn photographs as the camera noted (EXIF).")
+@labelled_data.classes
+@click.option(
+    "--templates",
+    metavar="FILE|NAME",
+    help="The prompts: a text file with one on each line, JSON, or a built-in set such as "
+    "imagenet1k or cifar10. Without it: the data's, or those of a built-in --classes.",
+)
+@click.option("--template", "sentences", multiple=True, metavar="TEXT", help="One prompt, with {}.")
+@labelled_data.options
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    help="Keep the result, in CLIP_benchmark's fields, for it and for `snaplink compare`.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE.html",
+    help="Write one page that shows it all.",
+)
+@click.option(
+    "--plots", type=click.Path(path_type=Path), metavar="DIR", help="Write plots, PNG and SVG."
+)
+@click.option("--json", "form", flag_value="json", help="Print CLIP_benchmark's fields as JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Print a row as `clip_benchmark build` does.")
+@click.option(
+    "--resamples",
+    type=click.IntRange(min=100),
+    default=1000,
+    metavar="N",
+    show_default=True,
+    help="Draws of the bootstrap, for the intervals.",
+)
+def eval(  # named after the verb
+    data: str,
+    model: str,
+    device: str | None,
+    precision: str | None,
+    batch_size: int,
+    upright: bool,
+    classes: str | None,
+    templates: str | None,
+    sentences: tuple[str, ...],
+    output: Path | None,
+    report: Path | None,
+    plots: Path | None,
+    form: str | None,
+    resamples: int,
+    **where: Any,
+) -> int:
+    """Measure a model on labelled pictures, as the paper does: zero-shot, with intervals.
+
+    DATA is a folder of class folders, webdataset shards as CLIP_benchmark uses, a table (.csv,
+    .tsv, .parquet) with a column of labels or captions, a store of `snaplink embed`, or
+    torchvision:NAME or datasets:NAME where these are installed.
+
+    \b
+    snaplink eval pets/test --model ViT-B/32 --templates pets --report pets.html
+    snaplink eval imagenet/val --model ViT-B/32 --classes imagenet1k --output b32.json
+    """
+    from snaplink import evaluation
+    from snaplink.encoder import load_encoder
+
+    from . import figures
+    from .terminal import counted
+
+    if templates and sentences:
+        raise click.UsageError("--templates and --template exclude each other")
+    for path in filter(None, (output, report)):
+        _demand_folder(path)
+    if report or plots:
+        from snaplink import report as reports
+
+        reports.demand_matplotlib()
+    data_set = labelled_data.open_labelled(data, classes, **where)
+    told, origin = _told(data_set, classes, templates, sentences)
+    encoder = load_encoder(model, device, precision, batch_size)
+    skipped = labelled_data.Skipped()
+
+    def watch(found: Iterator[int]) -> Iterator[int]:
+        return counted(found, "pictures")
+
+    result = evaluation.evaluate(
+        data_set,
+        encoder,
+        templates=told,
+        origin=origin,
+        upright=upright,
+        on_bad=skipped,
+        resamples=resamples,
+        watch=watch,
+        command=labelled_data.command_line(),
+    )
+    if output:
+        result.write(output)
+    if report:
+        reports.write_evaluation(report, result, data_set)
+    if plots:
+        reports.write_plots(plots, result)
+    figures.show(result, form)
+    return FAILED if skipped.count else DONE
+
+
+def _told(
+    labelled: Labelled, classes: str | None, templates: str | None, sentences: tuple[str, ...]
+) -> tuple[Templates | None, str]:
+    """The templates, and where they come from in words; None for the data's own."""
+    from snaplink import prompt_sets
+
+    if sentences:
+        return sentences, "the templates given" if len(sentences) > 1 else repr(sentences[0])
+    chosen = templates
+    if chosen is None and classes and prompt_sets.is_built_in(classes):
+        chosen = classes
+    if chosen is None:
+        return None, ""
+    found = prompt_sets.templates(chosen, labelled.name)
+    built_in = prompt_sets.get(chosen) if prompt_sets.is_built_in(chosen) else None
+    count = (
+        f"the {len(found)} templates of " if not isinstance(found, dict) else "prompts by class, "
+    )
+    return found, count + (built_in.title if built_in else Path(chosen).name)
+
+
+def _demand_folder(path: Path) -> None:
+    """Find out before the work is done that its result can be written."""
+    if not path.parent.is_dir():
+        raise click.UsageError(f"there is no folder {str(path.parent)!r} to write {path.name} to")
