@@ -25,6 +25,9 @@ COMPLETE = "_SNAPLINK_COMPLETE"
 VERBS = (
     "classify",
     "embed",
+    "search",
+    "eval",
+    "compare",
     "models",
     "inspect",
     "download",
