@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -86,10 +86,10 @@ def embed(
         StoreError: the store was made with another model, say, or is in use.
     """
     job = job or Job()
-    given = opened(sources, job.columns)
+    wanted = Modalities("image" in job.modalities, "text" in job.modalities, job.normalize)
+    given = opened(sources, replace(job.columns, images=wanted.image, texts=wanted.text))
     with closing(Decoders(job.workers or cores(), job.limit)) as decoders:
         models = encoders()
-        wanted = Modalities("image" in job.modalities, "text" in job.modalities, job.normalize)
         decoders.use(Reader(_bulk(models[0]) if wanted.image else None, job.upright, job.hashed))
         with _writer(store, models[0], job) as writer:
             plan = Plan(given, writer.known(), hashed=job.hashed)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from snaplink.errors import PictureError
 
-__all__ = ["MAX_BYTES", "File", "Inline", "Member", "Place", "Remote", "place_of"]
+__all__ = ["MAX_BYTES", "File", "Inline", "Member", "Place", "Remote", "as_text", "place_of"]
 
 MAX_BYTES = 1 << 30
 """A larger picture file is refused."""
@@ -111,6 +111,15 @@ class Remote(Place):
 def _refuse_large(name: str, size: int) -> None:
     if size > MAX_BYTES:
         raise PictureError(name, f"larger than {MAX_BYTES:,} bytes")
+
+
+def as_text(path: str) -> str:
+    r"""The path for a table: bytes that are no UTF-8 become escapes.
+
+    >>> as_text("caf\udce9.png") == r"caf\xe9.png"
+    True
+    """
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def place_of(address: str) -> Place:

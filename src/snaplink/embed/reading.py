@@ -16,7 +16,7 @@ from snaplink.errors import PictureError
 
 from .items import Decoded, Failed, Item, Stamp, Unchanged
 from .metadata import flattened
-from .places import File, Inline, Place
+from .places import File, Inline, Place, as_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,10 +72,15 @@ class Reader:
             if stamp.sha256 == item.known_sha256:
                 return Unchanged(item.key), None
         size, pixels = None, None
-        if self.preprocess and item.place:
+        if self.preprocess:
+            if item.place is None:
+                raise PictureError(item.key, "no picture")
             picture = self._decoded(item.place, content)
             size, pixels = picture.size, self.preprocess(picture).numpy()
-        return _described(item, stamp, size), pixels
+        described = _described(item, stamp, size)
+        if pixels is None and described.caption is None:
+            raise PictureError(item.key, "no caption")
+        return described, pixels
 
     def _needs_content(self, place: Place) -> bool:
         """A file of this machine that is not hashed is left to the decoder, which reads less."""
@@ -91,7 +96,7 @@ def _described(item: Item, stamp: Stamp, size: tuple[int, int] | None) -> Decode
     width, height = size or (None, None)
     return Decoded(
         key=item.key,
-        source=item.place.address if item.place else None,
+        source=as_text(item.place.address) if item.place else None,
         stamp=stamp,
         width=width,
         height=height,

@@ -1,4 +1,4 @@
-"""Folders of this machine: pictures with the captions and metadata that lie beside them."""
+"""Folders of this machine: pictures with what lies beside them, and archives."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from snaplink.errors import PictureError
+from snaplink.errors import ArgumentError, PictureError
 from snaplink.images import EXTENSIONS
 
-from ..items import MISSING, Item, Stamp
-from ..places import File
-from .source import Report, Source
+from ..items import Item
+from ..places import File, as_text
+from .files import address, stamp_of
+from .source import Columns, Report, Source
+from .tables import ENDINGS, Table
+from .tars import Tar
 
-__all__ = ["Folder", "Picture", "address"]
-
-
-def address(path: str | os.PathLike[str]) -> str:
-    """A file's one name: its absolute path with slashes, links not followed."""
-    return Path(os.path.abspath(path)).as_posix()  # noqa: PTH100  # resolve() follows links
+__all__ = ["Folder", "Picture"]
 
 
 class Picture(Source):
@@ -37,52 +35,61 @@ class Picture(Source):
 class Folder(Source):
     """A folder with the folders inside it, in the order of names, without hidden ones.
 
-    A text file beside a picture, of the same name, is its caption, and a JSON file its metadata:
-    so img2dataset and others write them.
+    It gives its pictures and its tar archives, or, if there are none of either, its tables. A text
+    file beside a picture, of the same name, is its caption, and a JSON file its metadata. So all
+    that img2dataset writes is understood.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, columns: Columns) -> None:
         self._path = path
+        self._columns = columns
 
     def owns(self, key: str) -> bool:
         return key.startswith(address(self._path).rstrip("/") + "/")
 
     def items(self, report: Report) -> Iterator[Item]:
         found = False
-        for item in _walked(self._path, report):
+        tables: list[str] = []
+        for item in self._walked(report, tables):
             found = True
             yield item
         if not found:
+            for path in tables:
+                yield from _rows(path, self._columns, report)
+        if not found and not tables:
             report(PictureError(self._path, "no picture in this folder"))
 
+    def _walked(self, report: Report, tables: list[str]) -> Iterator[Item]:
+        """Pictures and what archives hold; tables are noted."""
 
-def _walked(folder: str, report: Report) -> Iterator[Item]:
-    def unreadable(error: OSError) -> None:
-        report(PictureError(str(error.filename), f"cannot be listed ({error.strerror})"))
+        def unreadable(error: OSError) -> None:
+            report(PictureError(str(error.filename), f"cannot be listed ({error.strerror})"))
 
-    for parent, folders, files in os.walk(folder, onerror=unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        beside = {name for name in files if name.endswith((".txt", ".json"))}
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS:
-                yield _item(parent, name, beside)
+        for parent, folders, files in os.walk(self._path, onerror=unreadable):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            beside = {name for name in files if name.endswith((".txt", ".json"))}
+            for name in sorted(name for name in files if not name.startswith(".")):
+                if Path(name).suffix.lower() in EXTENSIONS:
+                    yield _item(parent, name, beside)
+                elif name.endswith(".tar"):
+                    yield from Tar(str(Path(parent, name))).items(report)
+                elif name.endswith(ENDINGS):
+                    tables.append(str(Path(parent, name)))
+
+
+def _rows(path: str, columns: Columns, report: Report) -> Iterator[Item]:
+    try:
+        yield from Table(path, columns).items(report)
+    except ArgumentError as error:
+        report(PictureError(path, str(error).removeprefix(f"{path} ")))
 
 
 def _item(folder: str, name: str, beside: set[str]) -> Item:
     """The item of a file; one that is not there shows when it is read."""
-    path = address(Path(folder, name))
-    stem = path[: -len(Path(name).suffix) or None]
+    file = File(address(Path(folder, name)))
+    stem = file.address[: -len(Path(name).suffix) or None]
     short = Path(name).stem
     caption = File(f"{stem}.txt") if f"{short}.txt" in beside else None
     metadata = File(f"{stem}.json") if f"{short}.json" in beside else None
-    return Item(path, File(path), _stamp(path, caption, metadata), caption, metadata or {})
-
-
-def _stamp(path: str, *beside: File | None) -> Stamp:
-    """The picture's size, and the latest time of it and what lies beside it."""
-    try:
-        status = Path(path).stat()
-        times = [Path(file.address).stat().st_mtime_ns for file in beside if file]
-    except OSError:
-        return MISSING
-    return Stamp(status.st_size, max([status.st_mtime_ns, *times]))
+    stamp = stamp_of(file, caption, metadata)
+    return Item(as_text(file.address), file, stamp, caption, metadata or {})

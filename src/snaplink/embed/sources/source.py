@@ -18,10 +18,22 @@ Report = Callable[[PictureError], object]
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a table are what; None is found by name."""
+    """What to look for in tables.
+
+    Attributes:
+        picture: the column of paths, URLs or bytes; None is found by its name.
+        text: the column of captions; None is found by its name.
+        images, texts: whether a table must have the one and the other.
+    """
 
     picture: str | None = None
     text: str | None = None
+    images: bool = True
+    texts: bool = False
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.picture, self.text) if name is not None)
 
 
 class Source(ABC):
@@ -29,7 +41,7 @@ class Source(ABC):
 
     @abstractmethod
     def items(self, report: Report) -> Iterator[Item]:
-        """List it, in an order that is always the same, without reading pictures."""
+        """List it, in an order that is always the same, without reading pictures of files."""
 
     def owns(self, key: str) -> bool:
         """Whether a row of this key came from here, so that it is gone if it is not listed."""

@@ -1,0 +1,47 @@
+"""Files of this machine by their one name, and what is known of them without reading."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from ..items import MISSING, Stamp
+from ..places import File
+from ..remote import open_url
+
+__all__ = ["address", "found_beside", "open_any", "stamp_of"]
+
+
+def address(path: str | os.PathLike[str]) -> str:
+    """A file's one name: its absolute path with slashes, links not followed."""
+    return Path(os.path.abspath(path)).as_posix()  # noqa: PTH100  # resolve() follows links
+
+
+def found_beside(name: str, folder: str) -> File:
+    """A file that a list names: in the list's own folder, or else where we are."""
+    beside = Path(folder, name)
+    return File(address(beside if "://" not in folder and beside.exists() else name))
+
+
+def stamp_of(file: File, *beside: File | None) -> Stamp:
+    """The file's size, and the latest time of it and what lies beside it."""
+    try:
+        status = Path(file.address).stat()
+        times = [Path(each.address).stat().st_mtime_ns for each in beside if each]
+    except (OSError, ValueError):  # a NUL in a name
+        return MISSING
+    return Stamp(status.st_size, max([status.st_mtime_ns, *times]))
+
+
+@contextmanager
+def open_any(name: str) -> Iterator[BinaryIO]:
+    """Open a file or URL for reading."""
+    if "://" in name:
+        with open_url(name) as remote:
+            yield remote
+    else:
+        with Path(name).open("rb") as file:
+            yield file
