@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import glob
-import io
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
@@ -17,6 +15,7 @@ from snaplink.errors import PictureError
 
 from . import options
 from .exits import DONE, FAILED, say
+from .labels import lines, split
 
 
 def _existing(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> object:
@@ -28,27 +27,9 @@ def _existing(ctx: click.Context, parameter: click.Parameter, values: tuple[str,
     return values
 
 
-def _split(ctx: click.Context, parameter: click.Parameter, value: str | None) -> list[str]:
-    """Labels between commas; quotes, as in CSV, hold a label that has a comma itself."""
-    try:
-        rows = csv.reader(io.StringIO(value or ""), skipinitialspace=True, strict=True)
-        return [label for row in rows for label in row]
-    except csv.Error as error:
-        raise click.UsageError(f"{value!r} is not a list of labels: {error}", ctx) from None
-
-
-def _lines(file: TextIO) -> list[str]:
-    """A label on each line that is not blank."""
-    try:
-        return [line.strip() for line in file if line.strip()]
-    except UnicodeDecodeError:
-        problem = f"{file.name} is not text in UTF-8: save it as such"
-        raise click.UsageError(problem, click.get_current_context()) from None
-
-
 @click.command(cls=options.Verb)
 @click.argument("pictures", nargs=-1, required=True, callback=_existing)
-@click.option("--labels", metavar="A,B,…", callback=_split, help="The labels to choose from.")
+@click.option("--labels", metavar="A,B,…", callback=split, help="The labels to choose from.")
 @click.option(
     "--labels-file",
     type=click.File(encoding="utf-8-sig"),
@@ -113,7 +94,7 @@ def classify(
     from .predictions import WRITERS
     from .terminal import counted
 
-    labels += _lines(labels_file) if labels_file else []
+    labels += lines(labels_file) if labels_file else []
     if not labels:
         raise click.UsageError("give the labels to choose from, such as --labels cat,dog")
     classifier = ZeroShotClassifier(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["bar", "console", "counted", "printable"]
+__all__ = ["bar", "console", "counted", "printable", "progress"]
 
 Item = TypeVar("Item")
 
@@ -63,3 +64,21 @@ def counted(items: Iterable[Item], noun: str) -> Iterator[Item]:
         for item in items:
             yield item
             progress.advance(task)
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Callable[[int], object]]:
+    """A bar on a terminal while a loop goes on; it is told of each step's size."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    page = console(stderr=True)
+    with Progress(
+        *columns,
+        console=page,
+        transient=True,
+        redirect_stdout=False,
+        disable=not sys.stderr.isatty(),
+    ) as shown:
+        task = shown.add_task(title, total=total)
+        yield lambda count: shown.advance(task, count)

@@ -10,21 +10,22 @@ import numpy as np
 from snaplink.errors import ArgumentError
 from snaplink.vectors import Matrix, Vectors
 
-from .exact import Mask, Positions, nearest
-from .index import IndexFacts, Progress, add_rows, new_index, search_widely, write_index
+from .exact import Mask, Positions, Ranked, nearest, rescored
+from .index import IndexFacts, Neighbours, Progress, add_rows, new_index, write_index
 
 if TYPE_CHECKING:
     from usearch.index import Index
 
     from .searchable import Searchable
 
-__all__ = ["RECALL", "build_index"]
+__all__ = ["RECALL", "build_index", "unit_rows"]
 
 RECALL = 0.99
 """The share of the ten nearest that an index is to find."""
 
 _NEAREST = 10
 _SAMPLED = 1000
+_ROUNDING = 1e-6
 _EXPANSIONS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 
 
@@ -32,22 +33,20 @@ _EXPANSIONS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 class _Trial:
     """Queries of one kind, and what exact search answers."""
 
+    vectors: Vectors
+    unit: bool
     queries: Matrix
-    truth: list[set[int]]
+    truth: list[Ranked]
 
-    def recall(self, graph: Index) -> float:
-        found = graph.search(self.queries, _NEAREST)
-        keys = np.asarray(found.keys, np.int64).reshape(len(self.queries), -1)
-        right = sum(
-            len(wanted & set(row[:count].tolist()))
-            for wanted, row, count in zip(self.truth, keys, _counts(found, keys), strict=True)
-        )
+    def recall(self, index: Neighbours) -> float:
+        """The share of the nearest that are found; of equally near ones, any will do."""
+        found, _ = index.of(self.queries, _NEAREST)
+        right = 0.0
+        for query, positions, truth in zip(self.queries, found, self.truth, strict=True):
+            if len(truth):
+                scores = rescored(self.vectors, positions, query, _NEAREST, unit=self.unit).scores
+                right += float(np.count_nonzero(scores >= truth.scores[-1] - _ROUNDING))
         return right / max(1, sum(map(len, self.truth)))
-
-
-def _counts(found: object, keys: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> list[int]:
-    counts = getattr(found, "counts", None)
-    return [keys.shape[1]] * len(keys) if counts is None else np.asarray(counts).tolist()
 
 
 def build_index(
@@ -111,16 +110,17 @@ def _trials(store: Searchable, modality: str, held_out: Positions, unit: bool) -
         others = store.vectors(kind)
         rows = held_out if kind == modality else _sample(others, len(held_out))
         if len(rows):
-            trials[kind] = _trial(vectors, _unit(others.take(rows)), allowed, unit)
+            trials[kind] = _trial(vectors, unit_rows(others.take(rows)), allowed, unit)
     return trials
 
 
 def _trial(vectors: Vectors, queries: Matrix, allowed: Mask, unit: bool) -> _Trial:
-    exact = nearest(vectors, queries, _NEAREST, allowed=allowed, unit=unit)
-    return _Trial(queries, [set(ranked.positions.tolist()) for ranked in exact])
+    truth = nearest(vectors, queries, _NEAREST, allowed=allowed, unit=unit)
+    return _Trial(vectors, unit, queries, truth)
 
 
-def _unit(matrix: Matrix) -> Matrix:
+def unit_rows(matrix: Matrix) -> Matrix:
+    """Each row divided by its length."""
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     return np.asarray(matrix / np.maximum(lengths, np.finfo(np.float32).tiny))
 
@@ -128,8 +128,8 @@ def _unit(matrix: Matrix) -> Matrix:
 def _tuned(graph: Index, trials: dict[str, _Trial], wanted: float) -> tuple[int, dict[str, float]]:
     """The smallest expansion that reaches the recall with every kind of query."""
     for expansion in _EXPANSIONS:
-        search_widely(graph, expansion)
-        found = {kind: trial.recall(graph) for kind, trial in trials.items()}
+        index = Neighbours(graph, expansion)
+        found = {kind: trial.recall(index) for kind, trial in trials.items()}
         if all(share >= wanted for share in found.values()):
             break
     return expansion, found

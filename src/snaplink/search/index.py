@@ -27,12 +27,11 @@ if TYPE_CHECKING:
 __all__ = [
     "FOLDER",
     "IndexFacts",
+    "Neighbours",
     "Progress",
-    "StoredIndex",
     "add_rows",
     "new_index",
     "open_index",
-    "search_widely",
     "write_index",
 ]
 
@@ -74,18 +73,38 @@ class IndexFacts:
     queries: dict[str, int]
 
 
-class StoredIndex:
-    """An index on disk, mapped."""
+class Neighbours:
+    """A graph that is ready to be searched.
 
-    def __init__(self, graph: Index, facts: IndexFacts) -> None:
-        self.facts = facts
+    Args:
+        graph: its keys are positions of rows.
+        expansion: how many candidates a search keeps at hand.
+    """
+
+    def __init__(self, graph: Index, expansion: int) -> None:
         self._graph = graph
-        search_widely(graph, facts.expansion)
+        graph.expansion_search = expansion  # type: ignore[misc]  # its setter has no types
+
+    def __len__(self) -> int:
+        return len(self._graph)
 
     def candidates(self, query: Matrix, count: int) -> Positions:
         """About the nearest `count` rows to a unit vector ``[dim]``, in no certain order."""
-        found = self._graph.search(query, min(count, len(self._graph)), threads=1)
+        found = self._graph.search(query, min(count, len(self)), threads=1)
         return np.asarray(found.keys, np.int64)
+
+    def of(self, queries: Matrix, count: int) -> tuple[Positions, Matrix]:
+        """About the nearest rows to some unit vectors ``[q, dim]``, and their cosines.
+
+        Returns:
+            Positions and cosines, ``[q, count]``; minus infinity where there are no more.
+        """
+        found: Any = self._graph.search(queries, min(count, len(self)))
+        keys = np.asarray(found.keys, np.int64).reshape(len(queries), -1)
+        cosines = 1 - np.asarray(found.distances, np.float32).reshape(keys.shape)
+        counts = np.broadcast_to(getattr(found, "counts", keys.shape[1]), len(queries))
+        cosines[np.arange(keys.shape[1]) >= counts[:, None]] = -np.inf
+        return keys, cosines
 
 
 def new_index(dim: int, *, unit: bool) -> Index:
@@ -100,11 +119,6 @@ def new_index(dim: int, *, unit: bool) -> Index:
         raise MissingPackageError("indexes", "usearch", "search") from None
     metric = "ip" if unit else "cos"
     return Index(ndim=dim, metric=metric, dtype="f16", connectivity=16, expansion_add=128)
-
-
-def search_widely(graph: Index, expansion: int) -> None:
-    """Let searches keep so many candidates at hand."""
-    graph.expansion_search = expansion  # type: ignore[misc]  # its setter has no types
 
 
 def add_rows(graph: Index, vectors: Vectors, without: Positions, progress: Progress) -> None:
@@ -183,7 +197,7 @@ def _sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def open_index(store: Searchable, modality: str) -> StoredIndex | None:
+def open_index(store: Searchable, modality: str) -> Neighbours | None:
     """The index of these vectors; None where none was built.
 
     Raises:
@@ -209,7 +223,7 @@ def open_index(store: Searchable, modality: str) -> StoredIndex | None:
         raise _damaged(folder / facts.file, str(error)) from None
     if len(graph) != facts.rows or graph.ndim != store.dim:
         raise _damaged(folder / facts.file, "another number of rows")
-    return StoredIndex(graph, facts)
+    return Neighbours(graph, facts.expansion)
 
 
 def _faults(path: Path, facts: IndexFacts) -> Iterator[str]:

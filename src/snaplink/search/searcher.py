@@ -17,7 +17,7 @@ from snaplink.fingerprint import fingerprint
 from snaplink.vectors import Matrix, Vectors
 
 from .exact import Mask, Positions, Ranked, nearest, rescored
-from .index import StoredIndex, open_index
+from .index import Neighbours, open_index
 from .query import Asked, direction
 from .searchable import Searchable
 from .where import rows_where
@@ -111,7 +111,7 @@ class Searcher:
         self._exact = exact
         self._note = on_note
         self._vectors: dict[str, Vectors] = {}
-        self._indexes: dict[str, StoredIndex | None] = {}
+        self._indexes: dict[str, Neighbours | None] = {}
         if isinstance(encoder, Encoder):
             _check(store, encoder)
         self._given = encoder
@@ -188,13 +188,13 @@ class Searcher:
             self._vectors[modality] = self.store.vectors(modality)
         return self._vectors[modality]
 
-    def index(self, modality: str) -> StoredIndex | None:
+    def index(self, modality: str) -> Neighbours | None:
         """The index, if there is one that may be used."""
         if modality not in self._indexes:
             self._indexes[modality] = None if self._exact else self._opened(modality)
         return self._indexes[modality]
 
-    def _opened(self, modality: str) -> StoredIndex | None:
+    def _opened(self, modality: str) -> Neighbours | None:
         try:
             return open_index(self.store, modality)
         except SnaplinkError as error:
@@ -234,12 +234,12 @@ class Searcher:
 
 
 def _candidates(
-    index: StoredIndex, vector: Matrix, top: int, allowed: Mask | None
+    index: Neighbours, vector: Matrix, top: int, allowed: Mask | None
 ) -> Positions | None:
     """Enough of the index's rows that are allowed; None where exact search is the better way."""
     share = 1.0 if allowed is None else np.count_nonzero(allowed) / max(1, len(allowed))
     count = int(2 * top / share) + 1 if share else _MANY
-    if count >= min(_MANY, index.facts.rows):
+    if count >= min(_MANY, len(index)):
         return None
     found = index.candidates(vector, count if allowed is not None else top)
     if allowed is None:
