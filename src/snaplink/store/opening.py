@@ -81,15 +81,24 @@ def tidy(files: ShardFiles, manifest: Manifest) -> None:
 
     Files with names of another kind are left alone.
     """
-    live = {shard.name for shard in manifest.shards}
-    for path in files.folder.iterdir():
-        ours = _OURS.match(path.name)
-        superfluous = path.suffix == ".npy" and not manifest.vectors
-        if ours and (ours[1] not in live or path.suffix == TEMPORARY or superfluous):
-            with suppress(PermissionError):  # Windows: somebody reads it
-                remove(path)
     for name in (manifests.NAME, failures.NAME):
         remove(temporary(files.folder.parent / name))
+    live = {shard.name for shard in manifest.shards}
+    _sweep(files.folder, live)
     if manifest.vectors:
+        files.vectors.mkdir(exist_ok=True)
+        _sweep(files.vectors, live)
         for shard in manifest.shards:
             files.rebuild(shard)
+    elif files.vectors.is_dir():
+        _sweep(files.vectors, set())
+        with suppress(OSError):  # files of others
+            files.vectors.rmdir()
+
+
+def _sweep(folder: Path, live: set[str]) -> None:
+    for path in folder.iterdir():
+        ours = _OURS.match(path.name)
+        if ours and (ours[1] not in live or path.suffix == TEMPORARY):
+            with suppress(PermissionError):  # Windows: somebody reads it
+                remove(path)

@@ -1,4 +1,4 @@
-"""A shard: a Parquet file, and beside it the vectors as `.npy` files that search maps."""
+"""A shard: a Parquet file, and its vectors once more as `.npy` files, which search maps."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from .schema import column_of, matrix_of
 __all__ = ["FOLDER", "ShardFiles", "new_name"]
 
 FOLDER = "shards"
+VECTORS = "vectors"  # apart, so that others read all that is in the folder of the shards
 ROWS_PER_GROUP = 16_384
 _SAMPLED = 32
 
@@ -43,13 +44,14 @@ class ShardFiles:
 
     def __init__(self, store: Path, manifest: Manifest) -> None:
         self.folder = store / FOLDER
+        self.vectors = store / VECTORS
         self._manifest = manifest
 
     def parquet(self, name: str) -> Path:
         return self.folder / f"{name}.parquet"
 
     def npy(self, name: str, modality: str) -> Path:
-        return self.folder / f"{name}.{modality}.npy"
+        return self.vectors / f"{name}.{modality}.npy"
 
     def write(self, name: str, table: pa.Table) -> Shard:
         """Write a table of at least one row, with its columns of vectors, as a shard."""

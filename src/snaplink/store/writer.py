@@ -197,18 +197,16 @@ class Writer:
 
     @property
     def _keys(self) -> KeyIndex:
-        """Read when first asked for: it takes a second a million rows."""
+        """Read when first asked for."""
         if self._index is None:
-            self._index = KeyIndex()
-            for shard in self.manifest.shards:
-                file = self._files.open(shard)
-                table = self._files.table(shard, file, [KEY, "size", "mtime_ns", "sha256"])
-                self._note(table, shard.ordinal)
+            self._index = KeyIndex(
+                (shard.ordinal, self._columns(shard, [KEY, "size", "mtime_ns", "sha256"]))
+                for shard in self.manifest.shards
+            )
         return self._index
 
-    def _note(self, table: pa.Table, ordinal: int) -> None:
-        located = (Located(ordinal, stamp) for stamp in stamps_of(table))
-        self._keys.add(table[KEY].to_pylist(), located)
+    def _columns(self, shard: Shard, names: list[str]) -> pa.Table:
+        return self._files.table(shard, self._files.open(shard), names)
 
     def _commit(self) -> None:
         """New files first, then the manifest that lists them, then away with the old ones."""
@@ -225,7 +223,8 @@ class Writer:
             self._publish([*shards, *(shard for shard, _ in new)], secrets.token_hex(8))
             self._keys.remove(self._replaced)
             for shard, rows in new:
-                self._note(rows, shard.ordinal)
+                located = (Located(shard.ordinal, stamp) for stamp in stamps_of(rows))
+                self._keys.add(rows[KEY].to_pylist(), located)
         if failed_anew:
             write_failures(self.path, self._failures)
         self._failures_changed = False
@@ -314,8 +313,7 @@ class Known(Mapping[str, Stamp]):
     def __iter__(self) -> Iterator[str]:
         writer = self._writer
         for shard in writer.manifest.shards:
-            file = writer._files.open(shard)
-            keys = writer._files.table(shard, file, [KEY])[KEY].to_pylist()
+            keys = writer._columns(shard, [KEY])[KEY].to_pylist()
             yield from (key for key in keys if key not in writer._replaced)
         yield from list(writer._incoming.stamps)
 

@@ -156,11 +156,13 @@ def assert_sound(life: Life, path: Path, writer: Writers, versions: Versions) ->
     assert versions(read) == known
     assert known in life.possible
     names = {shard.name for shard in read.manifest.shards}
-    wanted = {f"{name}.{end}" for name in names for end in ("parquet", "image.npy")}
-    assert {file.name for file in (path / "shards").iterdir()} == wanted
+    for folder, ending in (("shards", "parquet"), ("vectors", "image.npy")):
+        files_there = {file.name for file in (path / folder).iterdir()}
+        assert files_there == {f"{name}.{ending}" for name in names}
     assert {file.name for file in path.iterdir()} <= {
         "manifest.json",
         "shards",
+        "vectors",
         "failures.parquet",
         "writer.lock",
     }

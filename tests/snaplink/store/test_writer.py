@@ -305,7 +305,7 @@ def test_vectors_can_be_left_out_and_brought_back(
     path: Path, writer: Writers, rows: Rows, versions: Versions
 ):
     def npy() -> int:
-        return len(list((path / "shards").glob("*.npy")))
+        return len(list(path.glob("vectors/*.npy")))
 
     with writer(vectors=False) as store:
         store.append(rows(["a", "b"]))
