@@ -27,7 +27,7 @@ from . import options
 )
 @click.option(
     "--most",
-    type=click.IntRange(min=3, max=20_000),
+    type=click.IntRange(min=3, max=10_000),
     default=2000,
     metavar="N",
     show_default=True,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,11 @@ from .failures import read_failures
 from .manifest import Manifest
 from .schema import KEY, column_of, conform, unified
 from .shards import ShardFiles
+
+if TYPE_CHECKING:
+    from snaplink.encoder import Encoder
+    from snaplink.search import Hit, Searcher
+    from snaplink.search.query import Asked
 
 __all__ = ["Store"]
 
@@ -209,6 +215,42 @@ class Store:
             What is wrong, a line each; [] when all is well.
         """
         return [fault for shard in self.manifest.shards for fault in self._files.faults(shard)]
+
+    def search(
+        self,
+        query: Asked,
+        *,
+        top: int = 10,
+        threshold: float | None = None,
+        where: str | None = None,
+        modality: str | None = None,
+        dedupe: float | None = None,
+        encoder: Encoder | None = None,
+    ) -> list[Hit]:
+        """The rows that fit best: see `snaplink.search.Searcher.search`.
+
+        The model that the store names is loaded when words or pictures are first asked for, and
+        kept, unless an encoder of that model is given. An index that was built for another state
+        of the store is not used, with a warning.
+
+        Raises:
+            ArgumentError: something asked for cannot be.
+            StoreError: the model is not the one that made the vectors.
+            PictureError: a picture to search for cannot be used.
+        """
+        searcher = self._searcher if encoder is None else self._new_searcher(encoder)
+        return searcher.search(
+            query, top=top, threshold=threshold, where=where, modality=modality, dedupe=dedupe
+        )
+
+    @cached_property
+    def _searcher(self) -> Searcher:
+        return self._new_searcher()
+
+    def _new_searcher(self, encoder: Encoder | None = None) -> Searcher:
+        from snaplink.search import Searcher
+
+        return Searcher(self, encoder, on_note=lambda note: warnings.warn(note, stacklevel=4))
 
     def _files_open(self, number: int) -> pq.ParquetFile:
         return self._files.open(self.manifest.shards[number])
