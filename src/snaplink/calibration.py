@@ -8,7 +8,7 @@ Networks"), and each class gets a threshold of its own, both from labelled pictu
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -16,12 +16,16 @@ import torch.nn.functional as F  # noqa: N812  # as all the world calls it
 from torch import Tensor
 
 from .errors import ArgumentError
+from .evaluation import metrics
+from .head import Head
 
 __all__ = [
     "NEVER",
     "NONE_LABEL",
+    "Calibrated",
     "Quality",
     "answered",
+    "calibrate",
     "cross_checked",
     "quality",
     "temperature",
@@ -41,8 +45,8 @@ def temperature(logits: Tensor, labels: Tensor) -> float:
     """The T for which softmax(logits / T) makes the labels most likely.
 
     The negative log-likelihood is convex in 1 / T, so its slope is followed to zero by bisection,
-    from T = 1/1024 to 1024; a sample that is classified without a fault has no optimum, and gets
-    the lower end.
+    from T = 1/1024 to 1024. A sample without a wrong answer has no optimum, ever sharper answers
+    are ever likelier: its T is left at 1.
 
     Args:
         logits: float ``[n, classes]``.
@@ -56,6 +60,8 @@ def temperature(logits: Tensor, labels: Tensor) -> float:
     """
     logits, labels = _usable(logits, labels)
     own = logits.gather(1, labels[:, None]).squeeze(1)
+    if bool((own >= logits.max(1).values).all()):
+        return 1.0
 
     def slope(inverse: float) -> float:
         expected = ((logits * inverse).softmax(1) * logits).sum(1)
@@ -153,6 +159,7 @@ class Quality:
 
     Attributes:
         nll: mean negative log-likelihood of the pictures that show one of the classes, in nats.
+        ece: their expected calibration error, see `snaplink.evaluation.metrics.calibration`.
         answered: the share of pictures that get a class.
         precision: the share of right ones among these; NaN if there are none.
         recall: the share of pictures with a class that get theirs.
@@ -161,6 +168,7 @@ class Quality:
     """
 
     nll: float
+    ece: float
     answered: float
     precision: float
     recall: float
@@ -176,9 +184,11 @@ def quality(logits: Tensor, labels: Tensor, given: Tensor) -> Quality:
         given: what `answered` says.
     """
     known, told = labels != NONE_LABEL, given != NONE_LABEL
+    sureness, best = logits[known].softmax(1).max(1)
     right = known & (given == labels)
     return Quality(
         nll=F.cross_entropy(logits[known], labels[known]).item(),
+        ece=metrics.calibration(sureness, best == labels[known]).error,
         answered=_share(told),
         precision=_share(right[told]),
         recall=_share(right[known]),
@@ -212,3 +222,40 @@ def cross_checked(
         scaled[held] = logits[held] / t
         given[held] = answered(scaled[held].softmax(1), limits)
     return quality(scaled, labels, given)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A calibrated head, and what calibration did.
+
+    Attributes:
+        head: with temperature and thresholds.
+        before: on the whole sample, where every picture gets its best class.
+        after: on the whole sample, too, but `cross_checked`.
+    """
+
+    head: Head
+    before: Quality
+    after: Quality
+
+
+def calibrate(head: Head, features: Tensor, labels: Tensor, target: Target = "f1") -> Calibrated:
+    """Give a head a temperature and thresholds, in place of those that it may have.
+
+    Args:
+        head: to be calibrated.
+        features: raw features of pictures that it has not learnt from, ``[n, dim]``.
+        labels: their classes, int64 ``[n]``; -1 for none of them.
+        target: see `thresholds`.
+
+    Raises:
+        ArgumentError: see `temperature` and `thresholds`.
+    """
+    logits = head.logits(features)
+    found = temperature(logits, labels)
+    limits = thresholds((logits / found).softmax(1), labels, target)
+    return Calibrated(
+        replace(head, temperature=found, thresholds=limits),
+        quality(logits, labels, logits.argmax(1)),
+        cross_checked(logits, labels, target),
+    )

@@ -22,6 +22,7 @@ from torch import Tensor
 from .classifier import Classifier, Picture, Prediction, Score
 from .encoder import Encoder
 from .errors import HeadError
+from .files import put
 from .fingerprint import Fingerprint, fingerprint
 from .penultimate import before_projection
 
@@ -102,7 +103,7 @@ class Head:
             "temperature": self.temperature,
         }
         held = {name: tensor.float().cpu().contiguous() for name, tensor in tensors.items()}
-        _put(Path(path), save(held, {"format": _FORMAT, "head": json.dumps(about)}))
+        put(Path(path), save(held, {"format": _FORMAT, "head": json.dumps(about)}))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Head:
@@ -178,18 +179,6 @@ def _metadata(content: bytes) -> dict[str, str]:
 
 def _usable(tensor: Tensor) -> bool:
     return tensor.dtype is torch.float32 and bool(tensor.isfinite().all())
-
-
-def _put(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def feature_encoder(encoder: Encoder, features: FeatureKind) -> Encoder:

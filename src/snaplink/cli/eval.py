@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import labelled_data, options
+from . import labelled_data, options, prompting
 from .exits import DONE, FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from snaplink.evaluation.protocol import Templates
-    from snaplink.labelled import Labelled
 
 
 @click.command(cls=labelled_data.Verb)
@@ -32,13 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option("--upright", is_flag=True, help="Turn photographs as the camera noted (EXIF).")
 @labelled_data.classes
-@click.option(
-    "--templates",
-    metavar="FILE|NAME",
-    help="The prompts: a text file with one on each line, JSON, or a built-in set such as "
-    "imagenet1k or cifar10. Without it: the data's, or those of a built-in --classes.",
-)
-@click.option("--template", "sentences", multiple=True, metavar="TEXT", help="One prompt, with {}.")
+@prompting.options
 @labelled_data.options
 @click.option(
     "--output",
@@ -98,8 +89,6 @@ def eval(  # named after the verb
     from . import figures
     from .terminal import counted
 
-    if templates and sentences:
-        raise click.UsageError("--templates and --template exclude each other")
     for path in filter(None, (output, report)):
         _demand_folder(path)
     if report or plots:
@@ -107,7 +96,7 @@ def eval(  # named after the verb
 
         reports.demand_matplotlib()
     data_set = labelled_data.open_labelled(data, classes, **where)
-    told, origin = _told(data_set, classes, templates, sentences)
+    told, origin = prompting.told(data_set, classes, templates, sentences)
     encoder = load_encoder(model, device, precision, batch_size)
     skipped = labelled_data.Skipped()
 
@@ -133,27 +122,6 @@ def eval(  # named after the verb
         reports.write_plots(plots, result)
     figures.show(result, form)
     return FAILED if skipped.count else DONE
-
-
-def _told(
-    labelled: Labelled, classes: str | None, templates: str | None, sentences: tuple[str, ...]
-) -> tuple[Templates | None, str]:
-    """The templates, and where they come from in words; None for the data's own."""
-    from snaplink import prompt_sets
-
-    if sentences:
-        return sentences, "the templates given" if len(sentences) > 1 else repr(sentences[0])
-    chosen = templates
-    if chosen is None and classes and prompt_sets.is_built_in(classes):
-        chosen = classes
-    if chosen is None:
-        return None, ""
-    found = prompt_sets.templates(chosen, labelled.name)
-    built_in = prompt_sets.get(chosen) if prompt_sets.is_built_in(chosen) else None
-    count = (
-        f"the {len(found)} templates of " if not isinstance(found, dict) else "prompts by class, "
-    )
-    return found, count + (built_in.title if built_in else Path(chosen).name)
 
 
 def _demand_folder(path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from snaplink.errors import PictureError
     from snaplink.labelled import Labelled
 
-__all__ = ["Skipped", "Verb", "classes", "command_line", "open_labelled", "options"]
+__all__ = ["Skipped", "Verb", "classes", "command_line", "of_one_label", "open_labelled", "options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -42,43 +42,52 @@ classes = click.option(
     "list such as imagenet1k. Without it: as the data call them.",
 )
 
-_OPTIONS = (
-    click.option(
+_OPTIONS = {
+    "task": click.option(
         "--task",
         type=click.Choice(["classification", "multilabel", "retrieval"]),
         help="Without it: what the data look like.",
     ),
-    click.option(
+    "split": click.option(
         "--split",
         metavar="NAME",
         help="The part of the data. Without it: test, where there is one.",
     ),
-    click.option(
+    "label": click.option(
         "--label", default="label", metavar="COLUMN", show_default=True, help="Holds the labels."
     ),
-    click.option(
+    "picture": click.option(
         "--picture", metavar="COLUMN", help="Holds the pictures. Without it: found by its name."
     ),
-    click.option(
+    "caption": click.option(
         "--caption", default="caption", metavar="COLUMN", show_default=True, help="Holds captions."
     ),
-    click.option(
+    "separator": click.option(
         "--separator", metavar="TEXT", help="Parts several labels in a cell of a table, such as ;"
     ),
-    click.option(
+    "root": click.option(
         "--root",
         default="data",
         metavar="DIR",
         show_default=True,
         help="Has torchvision's data.",
     ),
-)
+}
 
 
 def options(command: Command) -> Command:
     """Add the options that say what labelled data are; `open_labelled` takes their values."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
+    return _with(command, _OPTIONS)
+
+
+def of_one_label(command: Command) -> Command:
+    """Add those of `options` that data with one label a picture have a use for."""
+    return _with(command, ("label", "picture", "root"))
+
+
+def _with(command: Command, names: Iterable[str]) -> Command:
+    for name in reversed(list(names)):
+        command = _OPTIONS[name](command)
     return command
 
 
