@@ -106,8 +106,9 @@ class BulkPreprocess:
         Args:
             pixels: uint8 ``[..., 3, height, width]`` from calls of this object.
         """
+        # Filled where they are used: to copy them to a GPU would make the host wait for it.
         mean, std = (
-            torch.tensor(values, dtype=torch.float32, device=pixels.device).view(-1, 1, 1)
+            torch.stack([pixels.new_full((1, 1), each, dtype=torch.float32) for each in values])
             for values in (self.mean, self.std)
         )
         return pixels.to(torch.float32).div_(255).sub_(mean).div_(std)

@@ -118,8 +118,9 @@ class Encoder(ABC):
         normalize: bool,
     ) -> Tensor:
         with torch.no_grad():
-            parts = [encode(batch).float().cpu() for batch in batches if len(batch)]
-        features = torch.cat(parts) if parts else torch.empty(0, self.dim)
+            # They stay on their device until all is queued: to fetch each would halt the queue.
+            parts = [encode(batch).float() for batch in batches if len(batch)]
+        features = torch.cat(parts).cpu() if parts else torch.empty(0, self.dim)
         return F.normalize(features, dim=-1) if normalize else features
 
 
@@ -164,12 +165,28 @@ class ClipEncoder(Encoder):
     def pixels(self, picture: Image.Image) -> Tensor:
         return self.preprocess(picture)
 
+    def _normalized(self, pixels: Tensor) -> Tensor:
+        return super()._normalized(self._placed(pixels))
+
     def _pictures(self, pixels: Tensor) -> Tensor:
-        return self.model.encode_image(pixels.to(self.model.logit_scale.device))
+        return self.model.encode_image(pixels)
 
     def _texts(self, texts: list[str], truncate: bool) -> Tensor:
         tokens = clip.tokenize(texts, self.model.context_length, truncate=truncate)
-        return self.model.encode_text(tokens.to(self.model.logit_scale.device))
+        if self._device.type != "cpu" and _is_causal(self.model):
+            # The CPU's own path cuts, too. Lengths are read here: a GPU's would be waited for.
+            tokens = tokens[:, : int(tokens.argmax(dim=-1).max()) + 1].contiguous()
+        return self.model.encode_text(self._placed(tokens))
+
+    @property
+    def _device(self) -> torch.device:
+        return self.model.logit_scale.device
+
+    def _placed(self, tensor: Tensor) -> Tensor:
+        """The tensor where the model is; the host waits for no copy to a GPU."""
+        if self._device.type == "cuda" and tensor.device.type == "cpu":
+            tensor = tensor.pin_memory()  # from other memory a copy cannot run in the background
+        return tensor.to(self._device, non_blocking=self._device.type == "cuda")
 
 
 def load_encoder(
@@ -191,7 +208,11 @@ def load_encoder(
         ArgumentError: there is no such device.
         clip.errors.ClipError: see `clip.load` and `clip.optimize`.
     """
-    network, preprocess = clip.load(model, device=_available(device))
+    chosen = _available(device)
+    network, preprocess = clip.load(model, device=chosen)
+    if chosen.type == "cuda" and isinstance(network.visual, clip.model.ModifiedResNet):
+        # The layout of cuDNN's fastest convolutions.
+        network.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     name = os.fspath(model)
     if precision is None:
         return ClipEncoder(network, preprocess, name, batch_size)
@@ -200,6 +221,13 @@ def load_encoder(
     sha256 = weights_sha256(network)
     packed = clip.optimize(network, precision)
     return ClipEncoder(packed, preprocess, name, batch_size, weights_sha256=sha256)
+
+
+def _is_causal(model: Any) -> bool:
+    """Is it our own text tower, in which no position sees what is behind it?"""
+    return type(model) is clip.model.CLIP and all(
+        getattr(block, "attn_mask", None) is not None for block in model.transformer.resblocks
+    )
 
 
 _PRECISIONS = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
