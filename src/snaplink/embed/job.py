@@ -140,7 +140,7 @@ class _Run:
         if self._job.prune:
             self._prune()
         elif self._plan.missing:
-            self.summary.failed[_KEPT] = len(self._plan.missing)
+            self.summary.failed[_KEPT] += len(self._plan.missing)
         self._writer.flush()
         self._report()
         return self.summary

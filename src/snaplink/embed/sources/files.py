@@ -12,7 +12,7 @@ from ..items import MISSING, Stamp
 from ..places import File
 from ..remote import open_url
 
-__all__ = ["address", "found_beside", "open_any", "stamp_of"]
+__all__ = ["address", "found_in", "open_any", "stamp_of"]
 
 
 def address(path: str | os.PathLike[str]) -> str:
@@ -20,10 +20,14 @@ def address(path: str | os.PathLike[str]) -> str:
     return Path(os.path.abspath(path)).as_posix()  # noqa: PTH100  # resolve() follows links
 
 
-def found_beside(name: str, folder: str) -> File:
-    """A file that a list names: in the list's own folder, or else where we are."""
-    beside = Path(folder, name)
-    return File(address(beside if "://" not in folder and beside.exists() else name))
+def found_in(name: str, *folders: str) -> File:
+    """A file that a list or table names: in the first of these folders that has it, or the first.
+
+    >>> found_in("/photos/cat.jpg", ".").address.endswith("/photos/cat.jpg")
+    True
+    """
+    paths = [Path(folder, name) for folder in folders if "://" not in folder] or [Path(name)]
+    return File(address(next(filter(os.path.lexists, paths), paths[0])))
 
 
 def stamp_of(file: File, *beside: File | None) -> Stamp:

@@ -14,7 +14,7 @@ from snaplink.images import EXTENSIONS
 from ..items import MISSING, Item
 from ..places import File, as_text
 from ..remote import filesystem
-from .files import found_beside, open_any
+from .files import found_in, open_any
 from .folders import Folder, Picture
 from .patterns import expanded
 from .source import Columns, Report, Source
@@ -124,7 +124,7 @@ class List(Source):
                     yield line.decode("utf-8-sig", errors="surrogateescape").rstrip("\r\n")
 
     def _line(self, line: str, report: Report) -> Iterator[Item]:
-        name = line if "://" in line else found_beside(line, self._folder).address
+        name = line if "://" in line else found_in(line, ".", self._folder).address
         if "://" not in line and not os.path.lexists(name) and not _is_pattern(line):
             yield Item(as_text(name), File(name), MISSING)
             return

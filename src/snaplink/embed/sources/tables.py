@@ -17,7 +17,7 @@ from snaplink.errors import ArgumentError, PictureError
 from ..items import Item, Stamp
 from ..metadata import flattened
 from ..places import Inline, Remote, as_text
-from .files import address, found_beside, open_any, stamp_of
+from .files import address, found_in, open_any, stamp_of
 from .source import Columns, Report, Source
 
 __all__ = ["ENDINGS", "Table"]
@@ -78,7 +78,7 @@ class Table(Source):
             return Item(here, None, Stamp(None, self._time), caption, rest)
         if "://" in str(picture):
             return Item(str(picture), Remote(str(picture)), Stamp(), caption, rest)
-        file = found_beside(str(picture), self.address.rpartition("/")[0])
+        file = found_in(str(picture), self.address.rpartition("/")[0], ".")
         return Item(as_text(file.address), file, stamp_of(file), caption, rest)
 
     def _found(self, wanted: Columns) -> tuple[str | None, str | None]:
