@@ -7,15 +7,20 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
+from click.core import ParameterSource
 
 from snaplink.errors import PictureError
 
 from . import options
 from .exits import DONE, FAILED, say
 from .labels import lines, split
+
+if TYPE_CHECKING:
+    from snaplink.classifier import Classifier
+    from snaplink.head import HeadClassifier
 
 
 def _existing(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> object:
@@ -35,6 +40,12 @@ def _existing(ctx: click.Context, parameter: click.Parameter, values: tuple[str,
     type=click.File(encoding="utf-8-sig"),
     metavar="FILE",
     help="A text file with a label on each line (- for standard input).",
+)
+@click.option(
+    "--head",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Classify by what snaplink probe or snaplink calibrate has kept, instead of by labels.",
 )
 @options.model
 @options.device
@@ -69,6 +80,7 @@ def classify(
     pictures: tuple[str, ...],
     labels: list[str],
     labels_file: TextIO | None,
+    head: Path | None,
     model: str,
     device: str | None,
     precision: str | None,
@@ -86,25 +98,33 @@ def classify(
     \b
     snaplink classify photo.jpg --labels cat,dog,"red apple"
     snaplink classify photos/ --labels-file names.txt --top 1 --format csv > found.csv
+    snaplink classify photos/ --head pets.safetensors
     """
     from snaplink.images import find
-    from snaplink.prompts import DEFAULT_TEMPLATES
-    from snaplink.zero_shot import ZeroShotClassifier
 
     from .predictions import WRITERS
     from .terminal import counted
 
     labels += lines(labels_file) if labels_file else []
-    if not labels:
+    if head and (labels or templates):
+        raise click.UsageError("a head has its own labels: leave out --labels and --template")
+    if not labels and not head:
         raise click.UsageError("give the labels to choose from, such as --labels cat,dog")
-    classifier = ZeroShotClassifier(
-        model,
-        labels,
-        templates or DEFAULT_TEMPLATES,
-        device=device,
-        precision=precision,
-        upright=upright,
-    )
+    classifier: Classifier
+    if head:
+        classifier = _with_head(head, device, precision, upright)
+    else:
+        from snaplink.prompts import DEFAULT_TEMPLATES
+        from snaplink.zero_shot import ZeroShotClassifier
+
+        classifier = ZeroShotClassifier(
+            model,
+            labels,
+            templates or DEFAULT_TEMPLATES,
+            device=device,
+            precision=precision,
+            upright=upright,
+        )
     skipped = _Skipped()
     found = find(_named(pictures), skipped)
     first = list(islice(found, 4))
@@ -112,9 +132,26 @@ def classify(
     WRITERS["json" if as_json else form](counted(predictions, "pictures"), top)
     if not first and not skipped.count:
         say("there is no picture on standard input")
-    if model == "tiny" and any(map(_is_photograph, first)):
+    if classifier.encoder.name == "tiny" and any(map(_is_photograph, first)):
         say(_TINY_NOTE)
     return DONE if first and not skipped.count else FAILED
+
+
+def _with_head(
+    path: Path, device: str | None, precision: str | None, upright: bool
+) -> HeadClassifier:
+    """A head's classifier; its model need not be named if it is one that everybody has."""
+    from clip.registry import official_name
+    from snaplink.encoder import load_encoder
+    from snaplink.head import Head, HeadClassifier
+
+    context = click.get_current_context()
+    head, model = Head.load(path), context.params["model"]
+    made_for = head.fingerprint.model
+    typed = context.get_parameter_source("model") is not ParameterSource.DEFAULT
+    if not typed and (made_for == "tiny" or official_name(made_for)):
+        model = made_for
+    return HeadClassifier(head, load_encoder(model, device, precision), upright=upright)
 
 
 _TINY_NOTE = (
