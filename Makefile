@@ -33,7 +33,7 @@ test-plain: $(VENV)/dev.stamp $(PEERS)/peers.stamp
 	CLIP_PLAIN=1 $(RUN)/python -m pytest tests/clip tests/compat tests/oracles tests/snaplink
 
 test-gpu: $(VENV)/dev.stamp
-	$(RUN)/python -m pytest tests/gpu -m gpu
+	$(RUN)/python -m pytest tests/gpu
 
 check: $(VENV)/dev.stamp
 	$(RUN)/ruff check .
@@ -80,7 +80,7 @@ $(PEERS)/peers.stamp: tests/oracles/requirements.txt constraints.txt
 	$(PEERS)/$(BIN)/python -m pip install --constraint constraints.txt \
 		--requirement tests/oracles/requirements.txt
 	$(PEERS)/$(BIN)/python -m pip install --constraint constraints.txt --no-deps \
-		torchvision clip-anytorch open_clip_torch
+		torchvision clip-anytorch open_clip_torch clip-retrieval embedding-reader
 	touch $@
 
 $(PEERS)/engines.stamp: benchmarks/requirements.txt $(PEERS)/peers.stamp

@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from importlib import import_module
+from keyword import iskeyword
 from typing import NoReturn
 
 import click
@@ -30,6 +31,8 @@ VERBS = (
     "duplicates",
     "cluster",
     "map",
+    "export",
+    "import",
     "eval",
     "compare",
     "probe",
@@ -54,7 +57,8 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        verb = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        room = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        verb = getattr(import_module(f"{__name__}.{room}"), room)
         assert isinstance(verb, click.Command)
         return verb
 

@@ -53,12 +53,9 @@ def test_completion_knows_verbs_and_options(monkeypatch, started):
     monkeypatch.setenv("_SNAPLINK_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", "snaplink c")
     monkeypatch.setenv("COMP_CWORD", "1")
-    assert [line.split(",")[1] for line in started().out.splitlines()] == [
-        "classify",
-        "cache",
-        "convert",
-        "completion",
-    ]
+    offered = [line.split(",")[1] for line in started().out.splitlines()]
+    assert offered == [verb for verb in VERBS if verb.startswith("c")]
+    assert len(offered) > 3
     monkeypatch.setenv("COMP_WORDS", "snaplink classify --u")
     monkeypatch.setenv("COMP_CWORD", "2")
     assert started().out.strip() == "plain,--upright"
