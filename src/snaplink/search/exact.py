@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +71,7 @@ def nearest(
     wanted = torch.from_numpy(np.array(queries, np.float32, order="C", ndmin=2))
     found: list[Ranked] = []
     for batch in torch.split(wanted, _QUERIES):
-        best = _Best(min(top, len(vectors)) + _SPARE)
+        best = _Best(len(batch), min(top, len(vectors)) + _SPARE)
         for positions, rows, mask in _pieces(vectors, allowed):
             best.add(positions, _scores(rows, batch, mask, unit))
         for candidates, query in zip(best.positions(), batch.numpy(), strict=True):
@@ -146,31 +146,43 @@ def _scores(rows: Tensor, queries: Tensor, mask: Tensor | None, unit: bool) -> T
 class _Best:
     """The best so far for some queries at once."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, queries: int, count: int) -> None:
         self._count = count
-        self._scores: list[Tensor] = []
-        self._positions: list[Tensor] = []
+        self._scores = [torch.empty(queries, 0)]
+        self._positions = [torch.empty(queries, 0, dtype=torch.int64)]
         self._waiting = 0
 
     def add(self, positions: Tensor, scores: Tensor) -> None:
-        """Positions ``[n]`` and scores ``[q, n]``."""
-        values, columns = scores.topk(min(self._count, scores.shape[1]), sorted=False)
+        """Positions ``[n]``, ascending, and scores ``[q, n]``."""
+        values, found = _top(scores, positions.expand_as(scores), self._count)
         self._scores.append(values)
-        self._positions.append(positions[columns])
+        self._positions.append(found)
         self._waiting += values.shape[1]
         if self._waiting > 4 * self._count + 65_536:
             self._settle()
 
     def _settle(self) -> None:
         scores, positions = torch.cat(self._scores, 1), torch.cat(self._positions, 1)
-        values, columns = scores.topk(min(self._count, scores.shape[1]), sorted=False)
-        self._scores, self._positions = [values], [positions.gather(1, columns)]
+        values, found = _top(scores, positions, self._count)
+        self._scores, self._positions = [values], [found]
         self._waiting = values.shape[1]
 
-    def positions(self) -> Iterator[npt.NDArray[Any]]:
-        """Those of each query, in no order; none of a store without rows."""
-        if not self._scores:
-            return
+    def positions(self) -> Iterator[Positions]:
+        """Those of each query, in no order."""
         self._settle()
         for scores, positions in zip(self._scores[0], self._positions[0], strict=True):
             yield positions[scores > -torch.inf].numpy()
+
+
+def _top(scores: Tensor, positions: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The largest of each row of scores; of equal ones, those of the lowest positions."""
+    if scores.shape[1] <= count:
+        return scores, positions
+    values, columns = scores.topk(count, sorted=False)
+    least = values.amin(1, keepdim=True)
+    if (scores == least).sum() > (values == least).sum():  # topk took some of the equal ones
+        columns = positions.argsort(1)
+        order = scores.gather(1, columns).argsort(stable=True, dim=1, descending=True)
+        columns = columns.gather(1, order[:, :count])
+        values = scores.gather(1, columns)
+    return values, positions.gather(1, columns)

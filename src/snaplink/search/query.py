@@ -87,8 +87,10 @@ def direction(asked: Asked, made_by: Fingerprint, encoder: Callable[[], Encoder]
         PictureError: a picture cannot be used.
         clip.errors.TextTooLongError: words have more tokens than the model reads.
     """
-    if isinstance(asked, np.ndarray | Tensor):
-        total = torch.as_tensor(np.array(asked, np.float32)).reshape(-1)
+    if isinstance(asked, Tensor):
+        total = asked.detach().float().cpu().reshape(-1)
+    elif isinstance(asked, np.ndarray):
+        total = torch.from_numpy(asked.astype(np.float32)).reshape(-1)
     else:
         query = _query(asked)
         weights = torch.tensor([part.weight for part in query.parts])

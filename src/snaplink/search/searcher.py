@@ -27,6 +27,9 @@ __all__ = ["NEAR_DUPLICATE", "Hit", "Searcher", "query_encoder"]
 NEAR_DUPLICATE = 0.95
 """The cosine from which two pictures count as nearly the same."""
 
+_SPARE = 16
+"""Candidates beyond those asked for: the graph compares in float16, and may confuse neighbours."""
+
 _MANY = 10_000
 """Where an index would have to give more candidates than this, exact search is no slower."""
 
@@ -241,7 +244,7 @@ def _candidates(
     count = int(2 * top / share) + 1 if share else _MANY
     if count >= min(_MANY, len(index)):
         return None
-    found = index.candidates(vector, count if allowed is not None else top)
+    found = index.candidates(vector, count if allowed is not None else top + _SPARE)
     if allowed is None:
         return found
     found = found[allowed[found]]

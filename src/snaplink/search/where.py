@@ -73,8 +73,10 @@ def _metadata(store: Searchable, expression: str) -> pa.Table:
 
     said = expression.casefold()
     columns = [name for name in store.schema.names if name.replace('"', '""').casefold() in said]
-    table = store.table(columns)
-    return table.append_column(_POSITION, pa.array(np.arange(len(table))))
+    positions = pa.array(np.arange(len(store)))
+    if not columns:  # a table without columns would have no rows
+        return pa.table({_POSITION: positions})
+    return store.table(columns).append_column(_POSITION, positions)
 
 
 def _explained(error: Exception, expression: str, store: Searchable) -> str:
