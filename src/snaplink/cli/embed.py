@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from . import options
@@ -96,6 +94,18 @@ def _batch_size(ctx: click.Context, parameter: click.Parameter, value: str) -> i
     show_default=True,
     help="What takes longer to decode is skipped.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="This machine, or a cluster with Ray.",
+)
+@click.option(
+    "--ray-address",
+    metavar="ADDRESS",
+    help="A running cluster, such as auto or ray://head:10001. Without it: this machine.",
+)
 @options.as_json
 def embed(
     sources: tuple[str, ...],
@@ -116,14 +126,16 @@ def embed(
     prune: bool,
     content_hash: bool,
     time_limit: float,
+    engine: str,
+    ray_address: str | None,
     as_json: bool,
 ) -> int:
     """Embed pictures into a store.
 
-    Only what is new or changed since the last time is computed. SOURCE is a picture, a folder, a pattern such as "photos/**/*.jpg", a .txt file of such names
-    (or - for standard input), a webdataset or img2dataset's output ({000..010}.tar), a Parquet or
-    CSV file, or a URL of any of these. A run that was stopped, however, goes on if you repeat the
-    command.
+    Only what is new or changed since the last time is computed. SOURCE is a picture, a folder, a
+    pattern such as "photos/**/*.jpg", a .txt file of such names (or - for standard input), a
+    webdataset or what img2dataset wrote ({000..010}.tar), a Parquet or CSV file, or a URL of any
+    of these. Whatever stopped a run, the same command goes on.
 
     \b
     snaplink embed photos/ --out photos.store --model ViT-B/32
@@ -134,6 +146,8 @@ def embed(
 
     from .embedding import Watch, show
 
+    if ray_address and engine == "local":
+        raise click.UsageError("--ray-address means nothing without --engine ray")
     models = Models(model, device, precision, batch_size)
     job = Job(
         modalities=modalities,
@@ -147,6 +161,8 @@ def embed(
         strict=strict,
         workers=workers,
         limit=time_limit,
+        engine=engine,
+        ray_address=ray_address,
     )
     with Watch() as watch:
         summary = run(sources, out, models, job, watch)

@@ -8,27 +8,18 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
-from snaplink.errors import ArgumentError, PictureError
-from snaplink.fingerprint import fingerprint
+from snaplink.errors import PictureError
 from snaplink.store import Writer
 
-from . import local
-from .decoders import Decoders, cores
 from .encoding import Modalities
+from .engine import Engine, Task, Vectors
 from .items import Batch
+from .models import Models
 from .plan import Plan
-from .reading import Reader
 from .rows import table
 from .sources import Columns, opened
 from .summary import Summary
-
-if TYPE_CHECKING:
-    from PIL import Image
-    from torch import Tensor
-
-    from snaplink.encoder import Encoder
 
 __all__ = ["Job", "embed"]
 
@@ -49,6 +40,8 @@ class Job:
         strict: stop at the first item that cannot be embedded.
         workers: processes that decode; by default one a core.
         limit: seconds that an item may take to decode.
+        engine: "local", this machine, or "ray", a cluster.
+        ray_address: of a running cluster; None starts one on this machine.
     """
 
     modalities: tuple[str, ...] = ("image",)
@@ -62,12 +55,14 @@ class Job:
     strict: bool = False
     workers: int | None = None
     limit: float = 30.0
+    engine: str = "local"
+    ray_address: str | None = None
 
 
 def embed(
     sources: Sequence[str | os.PathLike[str]],
     store: str | os.PathLike[str],
-    encoders: Callable[[], Sequence[Encoder]],
+    models: Models | None = None,
     job: Job | None = None,
     progress: Callable[[Summary], object] = lambda summary: None,
 ) -> Summary:
@@ -76,41 +71,43 @@ def embed(
     Args:
         sources: what to embed, see docs/embedding.md.
         store: its directory.
-        encoders: gives what runs the model, one a device; called while workers start.
+        models: what runs the model; by default the built-in one.
         job: how.
         progress: called with the counts as they grow.
 
     Raises:
-        ArgumentError: a source does not exist.
+        ArgumentError: a source does not exist, or it is not clear what it is.
+        MissingPackageError: what a source or an engine needs is not installed.
         PictureError: with `strict`, the first item that cannot be embedded.
         StoreError: the store was made with another model, say, or is in use.
     """
     job = job or Job()
     wanted = Modalities("image" in job.modalities, "text" in job.modalities, job.normalize)
     given = opened(sources, replace(job.columns, images=wanted.image, texts=wanted.text))
-    with closing(Decoders(job.workers or cores(), job.limit)) as decoders:
-        models = encoders()
-        decoders.use(Reader(_bulk(models[0]) if wanted.image else None, job.upright, job.hashed))
-        with _writer(store, models[0], job) as writer:
-            plan = Plan(given, writer.known(), hashed=job.hashed)
-            batches = local.run(plan.items(), decoders, models, wanted)
-            return _Run(writer, plan, job, progress).consume(batches)
+    task = Task(wanted, job.upright, job.hashed, job.workers, job.limit)
+    with (
+        closing(_engine(models or Models(), task, job)) as engine,
+        _writer(store, engine.vectors, job) as writer,
+    ):
+        plan = Plan(given, writer.known(), hashed=job.hashed)
+        return _Run(writer, plan, job, progress).consume(engine.run(plan.items()))
 
 
-def _bulk(encoder: Encoder) -> Callable[[Image.Image], Tensor]:
-    if encoder.bulk is None:
-        raise ArgumentError(
-            f"{encoder.name} has a preprocessing of its own that is unknown to bulk work: it must "
-            "resize, crop, convert to RGB and normalise as CLIP's or open_clip's does"
-        )
-    return cast("Callable[[Image.Image], Tensor]", encoder.bulk)
+def _engine(models: Models, task: Task, job: Job) -> Engine:
+    if job.engine == "local":
+        from .local import LocalEngine
+
+        return LocalEngine(models, task)
+    from .ray import RayEngine
+
+    return RayEngine(models, task, job.ray_address)
 
 
-def _writer(store: str | os.PathLike[str], encoder: Encoder, job: Job) -> Writer:
+def _writer(store: str | os.PathLike[str], made: Vectors, job: Job) -> Writer:
     return Writer(
         Path(store),
-        fingerprint(encoder, upright=job.upright, normalized=job.normalize, bulk=True),
-        dim=encoder.dim,
+        made.fingerprint,
+        dim=made.dim,
         dtype=job.dtype,
         modalities=job.modalities,
         vectors=job.vectors,

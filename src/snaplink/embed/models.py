@@ -32,7 +32,7 @@ class Models:
     precision: str | None = None
     batch_size: int | None = None
 
-    def __call__(self) -> Sequence[Encoder]:
+    def everywhere(self) -> Sequence[Encoder]:
         """What runs the model: one encoder a thread, several threads for an accelerator."""
         devices = self._devices()
         encoders = [self.on(device) for device in devices]
@@ -41,9 +41,11 @@ class Models:
 
     def on(self, device: str) -> Encoder:
         """The model on one device."""
-        kind = device.partition(":")[0]
-        batch_size = self.batch_size or _BATCH.get(kind, _ELSEWHERE)
-        return load_encoder(self.model, device, self.precision, batch_size)
+        return load_encoder(self.model, device, self.precision, self.batch_on(device))
+
+    def batch_on(self, device: str) -> int:
+        """How many pictures the model sees at once there."""
+        return self.batch_size or _BATCH.get(device.partition(":")[0], _ELSEWHERE)
 
     def _devices(self) -> list[str]:
         import torch

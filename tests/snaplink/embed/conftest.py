@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from snaplink.embed import Columns, Job, Summary, embed, job
+from snaplink.embed import Columns, Job, Summary, embed, local
 from snaplink.embed.items import Item
 from snaplink.embed.reading import Outcome, Reader
 from snaplink.embed.sources import opened
@@ -77,10 +77,25 @@ class InProcess:
     close = stop
 
 
+class Fakes:
+    """Stands for `Models`."""
+
+    def __init__(self, *encoders: FakeEncoder) -> None:
+        self.encoders = encoders or (FakeEncoder(),)
+
+    def everywhere(self) -> tuple[FakeEncoder, ...]:
+        return self.encoders
+
+
+@pytest.fixture
+def fakes() -> type[Fakes]:
+    return Fakes
+
+
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read items in this process: a second faster."""
-    monkeypatch.setattr(job, "Decoders", InProcess)
+    monkeypatch.setattr(local, "Decoders", InProcess)
 
 
 @pytest.fixture
@@ -89,7 +104,7 @@ def embedded(tmp_path: Path) -> Callable[..., Summary]:
 
     def embed_(*names: Any, **options: Any) -> Summary:
         chosen = Job(**{"workers": 1, **options})
-        return embed(names, tmp_path / "store", lambda: [FakeEncoder()], chosen)
+        return embed(names, tmp_path / "store", Fakes(), chosen)
 
     return embed_
 

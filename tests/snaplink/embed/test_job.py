@@ -144,19 +144,19 @@ def test_strict_stops_at_the_first_bad_picture_and_keeps_what_is_done(photos, em
     assert len(Store.open(tmp_path / "store")) == 6
 
 
-def test_another_model_is_refused_with_what_differs(photos, embedded, tmp_path):
+def test_another_model_is_refused_with_what_differs(photos, embedded, tmp_path, fakes):
     embedded(photos)
     with pytest.raises(StoreError, match="weights"):
-        embed([photos], tmp_path / "store", lambda: [FakeEncoder(dim=16)], Job(workers=1))
+        embed([photos], tmp_path / "store", fakes(FakeEncoder(dim=16)), Job(workers=1))
     with pytest.raises(StoreError, match="upright"):
         embedded(photos, upright=False)
 
 
-def test_a_preprocessing_that_is_unknown_is_refused(photos, tmp_path):
+def test_a_preprocessing_that_is_unknown_is_refused(photos, tmp_path, fakes):
     encoder = FakeEncoder()
     encoder.bulk = None
     with pytest.raises(ArgumentError, match="has a preprocessing of its own"):
-        embed([photos], tmp_path / "store", lambda: [encoder], Job(workers=1))
+        embed([photos], tmp_path / "store", fakes(encoder), Job(workers=1))
 
 
 def test_captions_are_embedded_and_those_without_are_marked(photos, embedded, rows):
