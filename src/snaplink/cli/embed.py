@@ -7,9 +7,6 @@ import click
 from . import options
 from .exits import DONE, FAILED
 
-if TYPE_CHECKING:
-    pass
-
 
 def _modalities(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
