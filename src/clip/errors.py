@@ -6,6 +6,7 @@
     │   └── WrongHashError     a named model's file whose bytes are not the published ones
     ├── DownloadError          a download that did not end with the right bytes
     │   └── OfflineError       the file is not cached and the network is switched off
+    ├── OptimizeError          a model that `clip.optimize` cannot pack, or not for this computer
     └── TextTooLongError       a text that does not fit the context length
 
 A message says what is wrong, where, and what to do next.
@@ -21,6 +22,7 @@ __all__ = [
     "DownloadError",
     "ModelNotFoundError",
     "OfflineError",
+    "OptimizeError",
     "TextTooLongError",
     "WrongHashError",
 ]
@@ -75,3 +77,7 @@ class OfflineError(DownloadError):
 
 class TextTooLongError(ClipError):
     """A text has more tokens than the context length; see `tokenize(..., truncate=True)`."""
+
+
+class OptimizeError(ClipError):
+    """`clip.optimize` would change what the model computes, or this computer cannot run it."""
