@@ -30,7 +30,7 @@ from .model import CLIP, build_model
 from .preprocess import BICUBIC as BICUBIC  # callers take it from here
 from .registry import OFFICIAL, TINY, official_name
 from .simple_tokenizer import SimpleTokenizer as _Tokenizer
-from .simple_tokenizer import token_table
+from .token_table import token_table
 
 __all__ = ["available_models", "load", "tokenize"]
 

@@ -73,26 +73,26 @@ class Answers(dict[str, Value]):
     Args:
         answer: the function.
         given: everything its answers depend on, to be compared by the caller.
-        reserve: answers known beforehand.
+        known: answers known beforehand.
 
     >>> answers = Answers(str.upper, given=())
     >>> answers["cat"], dict(answers)
     ('CAT', {'cat': 'CAT'})
     """
 
-    MOST = 65_536
+    MOST = 131_072
     LONGEST = 64
 
     def __init__(
         self,
         answer: Callable[[str], Value],
         given: tuple[object, ...],
-        reserve: Mapping[str, Value] = MappingProxyType({}),
+        known: Mapping[str, Value] = MappingProxyType({}),
     ) -> None:
-        super().__init__()
+        super().__init__(known)
         self.answer = answer
         self.given = given
-        self.reserve = reserve
+        self.reserve: Mapping[str, Value] = {}
 
     def __missing__(self, question: str) -> Value:
         known = self.reserve.get(question)

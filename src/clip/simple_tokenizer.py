@@ -12,16 +12,12 @@ import html
 import os
 import re
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from .errors import TextTooLongError
 from .memo import Answers, Table
 
 __all__ = [
@@ -30,7 +26,6 @@ __all__ = [
     "bytes_to_unicode",
     "default_bpe",
     "get_pairs",
-    "token_table",
     "whitespace_clean",
 ]
 
@@ -115,8 +110,21 @@ def _words(text: str) -> list[str]:
     return whitespace_clean(basic_clean(text)).lower().split(" ")
 
 
+def _words_and_marks(texts: Sequence[str]) -> list[str]:
+    """The words of all texts, with `_NEXT` after those of each."""
+    if set(map(type, texts)) == {str} and (basic_clean, whitespace_clean) == _our_cleaners:
+        joined = f" {_NEXT} ".join(map(str.lower, texts))
+        if joined.isascii() and not _needs_cleaning(joined):
+            return f"{joined} {_NEXT}".split()
+    return [word for text in texts for word in (*_words(text), _NEXT)]
+
+
 def _pack(ids: Iterable[int]) -> bytes:
     return array("i", ids).tobytes()
+
+
+_NEXT = "NEXT"  # no word in a lower-cased text
+_MARK = _pack([-1])  # what it becomes among the ids
 
 
 @lru_cache
@@ -204,21 +212,20 @@ class SimpleTokenizer:
         """Fill in the attributes that nobody has set. Of two threads that do, the first wins."""
         attributes = _attributes(self._bpe_path)
         if self._bpe_path == default_bpe():
-            attributes |= self._whole_words(attributes)
+            attributes["_ids"] = self._whole_words(attributes)
         for name, value in attributes.items():
             self.__dict__.setdefault(name, value)
 
-    def _whole_words(self, tables: dict[str, Any]) -> dict[str, Any]:
+    def _whole_words(self, tables: dict[str, Any]) -> Answers[bytes]:
         """What is known of words that are one symbol of OpenAI's vocabulary: they end as it."""
-        encoder = tables["encoder"]
-        merges = {symbol[:-4]: symbol for symbol in encoder if symbol.endswith("</w>")}
-        words = (word for word in merges if word.isascii() and word.isalpha())
-        ids = {word: _pack([encoder[merges[word]]]) for word in words}
-        editions = tuple(tables[name].edition for name in _TABLES)
-        return {
-            "_merges": Answers(self._merge, editions[:1], merges),
-            "_ids": self._answers(editions, ids),
+        packed = _pack(tables["encoder"].values())
+        size = len(packed) // len(tables["encoder"])
+        words = {
+            word: packed[i * size : (i + 1) * size]
+            for i, symbol in enumerate(tables["encoder"])
+            if symbol[-1] == ">" and (word := symbol[:-4]).isalpha() and word.isascii()
         }
+        return self._answers(tuple(tables[name].edition for name in _TABLES), words)
 
     def bpe(self, token: str) -> str:
         """Merge a token, written in the characters of `byte_encoder`, as far as the ranks go.
@@ -262,18 +269,24 @@ class SimpleTokenizer:
         Raises:
             TypeError: when `text` is no str.
         """
+        known = self._known_words()
         try:
-            return array("i", self._packer()(text)).tolist()
+            if known is not None:
+                return array("i", b"".join(map(known.__getitem__, _words(text)))).tolist()
         except (TypeError, OverflowError):  # an id that a caller put in is no 32-bit integer
-            return self._encode_plainly(" ".join(_words(text)))
+            pass
+        return self._encode_plainly(" ".join(_words(text)))
 
-    def _packer(self) -> Callable[[str], bytes]:
-        """What turns a text into ids, as native int32, while nothing is edited or replaced."""
-        answers = self._known_words()
-        if answers is None:
-            return lambda text: _pack(self._encode_plainly(" ".join(_words(text))))
-        known = answers.__getitem__
-        return lambda text: b"".join(map(known, _words(text)))
+    def marked_ids(self, texts: Sequence[str]) -> bytes | None:
+        """The ids of all texts in a row, as native int32, with -1 after those of each.
+
+        Returns:
+            None if a replaced part may answer otherwise than before at every call.
+        """
+        known = self._known_words()
+        if known is None or getattr(self.encode, "__func__", None) is not _our_encode:
+            return None
+        return b"".join(map(known.__getitem__, _words_and_marks(texts)))
 
     def _known_words(self) -> Answers[bytes] | None:
         """Packed ids by word; None if a replaced part may answer otherwise at every call."""
@@ -295,6 +308,8 @@ class SimpleTokenizer:
 
     def _answers(self, given: tuple[object, ...], known: dict[str, bytes]) -> Answers[bytes]:
         def packed(word: str) -> bytes:
+            if word == _NEXT:
+                return _MARK
             tokens = _ascii_tokens(word) if word.isascii() else _pattern().findall(word)
             if tokens == [word]:
                 return _pack(self._ids_of_token(word))
@@ -341,49 +356,3 @@ _ATTRIBUTES = (*_TABLES, "decoder", "byte_decoder", "pat")
 _PRIVATE = ("_bpe_path", "_ids", "_merges")
 _our_bpe = SimpleTokenizer.bpe
 _our_encode = SimpleTokenizer.encode
-
-
-def token_table(
-    tokenizer: Any, texts: Iterable[str], context_length: int = 77, truncate: bool = False
-) -> npt.NDArray[np.int32]:
-    """The ids of many texts, one a row: start token, ids, end token, then zeros.
-
-    Args:
-        tokenizer: anything with the `encoder` and `encode` of `SimpleTokenizer`.
-        texts: the texts.
-        context_length: width of the table.
-        truncate: cut what is too long, and keep its end token.
-
-    Returns:
-        int32 [number of texts, context_length], in memory of its own.
-
-    Raises:
-        TextTooLongError: a text has more than `context_length` tokens and `truncate` is false.
-
-    >>> token_table(SimpleTokenizer(), ["a cat", "diagram"], context_length=5)
-    array([[49406,   320,  2368, 49407,     0],
-           [49406, 22697, 49407,     0,     0]], dtype=int32)
-    """
-    start, end = (_pack([tokenizer.encoder[token]]) for token in _SPECIAL_TOKENS)
-    ours = getattr(tokenizer.encode, "__func__", None) is _our_encode
-    packed = tokenizer._packer() if ours else lambda text: _pack(tokenizer.encode(text))
-    width = context_length * len(end)
-    rows: list[bytes] = []
-    for text in texts:
-        row = start + packed(text) + end
-        if len(row) > width:
-            if not truncate:
-                raise TextTooLongError(
-                    _too_long(text, len(rows), len(row) // len(end), context_length)
-                )
-            row = row[: width - len(end)] + end
-        rows.append(row.ljust(width, b"\0"))
-    return np.frombuffer(bytearray().join(rows), np.int32).reshape(len(rows), context_length)
-
-
-def _too_long(text: str, index: int, length: int, context_length: int) -> str:
-    shown = text if len(text) <= 300 else f"{text[:300]}…"
-    return (
-        f"Input {shown} is too long for context length {context_length}: text {index} has "
-        f"{length} tokens, start and end included. Shorten it, or pass truncate=True."
-    )

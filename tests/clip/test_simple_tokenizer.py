@@ -13,14 +13,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clip import memo, simple_tokenizer
-from clip.errors import TextTooLongError
-from clip.simple_tokenizer import SimpleTokenizer, bytes_to_unicode, default_bpe, token_table
+from clip.simple_tokenizer import SimpleTokenizer, bytes_to_unicode, default_bpe
+from clip.token_table import token_table
 
 GOLDEN = json.loads(
     (Path(__file__).parents[1] / "golden" / "tokenizer.json").read_text(encoding="utf-8")
@@ -485,52 +484,3 @@ def test_an_edit_is_seen_while_others_encode(tokenizer, switching):
         finally:
             done.set()
         assert all(reader.result() <= {2368, *range(300)} for reader in readers)
-
-
-# -- tables of ids -----------------------------------------------------------------------------
-
-
-def test_token_table_pads_with_zeros(shared):
-    table = token_table(shared, iter(["a cat", "", "caf\u00e9 &amp; bar"]), 8)
-    assert table.dtype == np.int32
-    assert table.tolist() == [
-        [49_406, 320, 2368, 49_407, 0, 0, 0, 0],
-        [49_406, 49_407, 0, 0, 0, 0, 0, 0],
-        [49_406, 15_304, 261, 2411, 49_407, 0, 0, 0],
-    ]
-    table[0, 0] = 1  # its own memory, to be written to
-
-
-def test_token_table_of_nothing(shared):
-    assert token_table(shared, []).shape == (0, 77)
-
-
-def test_token_table_refuses_or_cuts_what_is_too_long(shared):
-    texts = ["fits", "a photo of a cat"]
-    with pytest.raises(TextTooLongError) as caught:
-        token_table(shared, texts, 5)
-    message = str(caught.value)
-    assert message.startswith("Input a photo of a cat is too long for context length 5")
-    assert "text 1 has 7 tokens" in message
-    assert "truncate=True" in message
-    assert token_table(shared, texts, 5, truncate=True)[1].tolist() == [
-        49_406,
-        320,
-        1125,
-        539,
-        49_407,
-    ]
-    assert token_table(shared, texts, 7)[1, -1] == 49_407
-    with pytest.raises(TextTooLongError) as caught:
-        token_table(shared, ["word " * 10_000])
-    assert len(str(caught.value)) < 600
-
-
-def test_token_table_asks_any_tokenizer():
-    class Letters:
-        encoder = {"<|startoftext|>": 1, "<|endoftext|>": 2}  # noqa: RUF012
-
-        def encode(self, text):
-            return [ord(letter) for letter in text]
-
-    assert token_table(Letters(), ["ab"], 5).tolist() == [[1, 97, 98, 2, 0]]

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip.simple_tokenizer import SimpleTokenizer, token_table
+from clip.simple_tokenizer import SimpleTokenizer
+from clip.token_table import token_table
 
 from ..golden.texts import HARD, random_texts
 
