@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ __all__ = ["Clusters", "cluster", "names_of"]
 _AT_ONCE = 8192
 _SAMPLED = 100_000
 _SAMPLED_FOR_EACH = 256
+_COMPARED_IN_FULL = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,13 @@ def cluster(
     modality: str = "image",
     seed: int = 0,
 ) -> Clusters:
-    """Group rows by scikit-learn's mini-batch k-means over their unit vectors.
+    """Group rows by scikit-learn's k-means over their unit vectors, in batches if they are many.
 
     Of a store with more than 100,000 rows (or 256 a group), the centres come from a sample.
 
     Args:
         store: what to group.
-        k: how many groups.
+        k: how many groups; fewer come out where fewer different pictures are.
         modality: "image" or "text".
         seed: other seeds find other, about equally good groups.
 
@@ -63,15 +65,21 @@ def cluster(
         MissingPackageError: scikit-learn is not installed.
     """
     try:
-        from sklearn.cluster import MiniBatchKMeans  # type: ignore[import-untyped]
+        from sklearn.cluster import KMeans, MiniBatchKMeans  # type: ignore[import-untyped]
     except ImportError:
         raise MissingPackageError("clusters", "scikit-learn", "search") from None
     vectors = store.vectors(modality)
     count = len(vectors) - vectors.missing
     if not 1 <= k <= count:
         raise ArgumentError(f"{k} clusters of {count:,} {modality} vectors: choose 1 to {count:,}")
-    model = MiniBatchKMeans(k, random_state=seed, n_init=3, batch_size=_AT_ONCE)
-    model.fit(_sample(vectors, max(_SAMPLED, _SAMPLED_FOR_EACH * k), seed))
+    sample = _sample(vectors, max(_SAMPLED, _SAMPLED_FOR_EACH * k), seed)
+    if len(sample) * k <= _COMPARED_IN_FULL:
+        model = KMeans(k, random_state=seed, n_init=3)
+    else:
+        model = MiniBatchKMeans(k, random_state=seed, n_init=3, batch_size=_AT_ONCE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of fewer different pictures than groups
+        model.fit(sample)
     return _assigned(vectors, unit_rows(model.cluster_centers_.astype(np.float32)))
 
 
@@ -92,9 +100,10 @@ def _assigned(vectors: Vectors, centres: Matrix) -> Clusters:
         cosines = unit_rows(rows[whole]) @ centres.T
         of_row[start + whole] = cosines.argmax(1)
         scores[start + whole] = cosines.max(1, initial=-1)
-    order = np.argsort(-np.bincount(of_row[of_row >= 0], minlength=len(centres)), kind="stable")
-    rank = np.empty(len(order) + 1, np.int64)
-    rank[order], rank[-1] = np.arange(len(order)), -1
+    sizes = np.bincount(of_row[of_row >= 0], minlength=len(centres))
+    order = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
+    rank = np.full(len(centres) + 1, -1)
+    rank[order] = np.arange(len(order))
     return Clusters(centres[order], rank[of_row], scores)
 
 

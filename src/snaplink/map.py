@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
@@ -76,24 +77,23 @@ def _pca(units: Matrix) -> Matrix:
 
 
 def _umap(units: Matrix, seed: int) -> Matrix:
-    try:
-        from umap import UMAP  # type: ignore[import-untyped]
-    except ImportError:
-        raise MissingPackageError(
-            "maps by UMAP (there is also --method pca)", "umap-learn", "map"
-        ) from None
-    neighbours = min(15, len(units) - 1)
-    # UMAP's own start, by eigenvectors, needs more rows than a handful.
-    start = "spectral" if len(units) > 15 else "random"
-    model = UMAP(
-        n_neighbors=neighbours,
-        min_dist=0.25,
-        metric="cosine",
-        init=start,
-        random_state=seed,
-        n_jobs=1,
-    )
-    return np.asarray(model.fit_transform(units))
+    # Its import tells of Tensorflow, and its run of numba's threads: nothing to be done about.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            from umap import UMAP  # type: ignore[import-untyped]
+        except ImportError:
+            purpose = "maps by UMAP (there is also --method pca)"
+            raise MissingPackageError(purpose, "umap-learn", "map") from None
+        model = UMAP(
+            n_neighbors=min(15, len(units) - 1),
+            min_dist=0.25,
+            metric="cosine",
+            init="spectral" if len(units) > 15 else "random",  # eigenvectors want more rows
+            random_state=seed,
+            n_jobs=1,
+        )
+        return np.asarray(model.fit_transform(units))
 
 
 def map_page(store: Searchable, found: Map, *, title: str) -> str:

@@ -51,7 +51,7 @@ def picture_at(source: str | None, *, upright: bool = True) -> Image.Image:
         from .embed.places import place_of
 
         content = place_of(source).read()
-    except (OSError, ImportError) as error:
+    except (OSError, ValueError, ImportError) as error:
         raise PictureError(source, str(error)) from None
     return images.decode(content, name=source, upright=upright)
 

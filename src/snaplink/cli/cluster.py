@@ -66,8 +66,9 @@ def cluster(
     labels += lines(labels_file) if labels_file else []
     opened = Store.open(store)
     found = library.cluster(opened, k, seed=seed)
-    names = _names(opened, found, labels, model, device) if labels else [None] * k
-    groups = [_group(opened, found, number, names[number]) for number in range(k)]
+    count = len(found.centres)
+    names = _names(opened, found, labels, model, device) if labels else [None] * count
+    groups = [_group(opened, found, number, names[number]) for number in range(count)]
     _WRITERS[form or "text"](groups)
     if sheet:
         write_sheet(sheet, [_section(group) for group in groups])
