@@ -12,7 +12,7 @@ LABELS := elephant,owl,cat,banana,strawberry,bicycle,sailboat,rocket,fire engine
 help:
 	@echo "make demo    classify the pictures in examples/ with the built-in model"
 	@echo "make test    run the whole test suite, other implementations as oracles included"
-	@echo "make test-plain  the same of what the fast paths touch, with these switched off"
+	@echo "make test-plain  the same with the faster paths switched off"
 	@echo "make test-gpu    what needs a GPU, on a machine that has one"
 	@echo "make check   lint, format and type checks"
 	@echo "make format  repair what the linter and the formatter can"
@@ -30,7 +30,7 @@ test: $(VENV)/dev.stamp $(PEERS)/peers.stamp
 	$(RUN)/python -m pytest
 
 test-plain: $(VENV)/dev.stamp $(PEERS)/peers.stamp
-	CLIP_PLAIN=1 $(RUN)/python -m pytest tests/clip tests/compat tests/oracles tests/snaplink
+	CLIP_PLAIN=1 $(RUN)/python -m pytest
 
 test-gpu: $(VENV)/dev.stamp
 	$(RUN)/python -m pytest tests/gpu
