@@ -1,0 +1,123 @@
+"""A run that is killed, anywhere: after the last resume there is one correct row a picture.
+
+`make test-kills` does this at length: 50 kills among 2,000 pictures, for each engine.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from snaplink.embed import Job, Models, embed
+from snaplink.encoder import load_encoder
+from snaplink.images import decode
+from snaplink.store import Store
+
+KILLS = int(os.environ.get("SNAPLINK_KILLS", "0"))
+PICTURES = int(os.environ.get("SNAPLINK_KILL_PICTURES", "120"))
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory) -> Path:
+    """A folder of different pictures."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("crowd")
+    noise = np.random.default_rng(0)
+    for number in range(PICTURES):
+        values = noise.integers(0, 255, (6, 8, 3), dtype=np.uint8)
+        picture = Image.fromarray(values).resize((320, 240), Image.Resampling.BICUBIC)
+        picture.save(folder / f"{number:04}.jpg")
+    return folder
+
+
+def start(crowd: Path, store: Path, engine: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "snaplink", "embed", str(crowd), "--out", str(store)]
+    options = ["--engine", engine, "--batch-size", "8", "--workers", "1"]
+    return subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def rows(store: Path) -> int:
+    return len(Store.open(store)) if (store / "manifest.json").exists() else 0
+
+
+@pytest.mark.parametrize(("engine", "kills"), [("local", KILLS or 3), ("ray", KILLS or 1)])
+def test_one_correct_row_a_picture_after_any_kills(crowd, tmp_path, engine, kills, capsys):
+    """Kills come when so many more rows are there: spread over the run, and at any moment of it."""
+    chance = random.Random(kills)
+    store = tmp_path / "store"
+    seen = []
+    for _ in range(kills):
+        process = start(crowd, store, engine)
+        goal = rows(store) + PICTURES // (kills + 1) * chance.random()
+        while process.poll() is None and rows(store) < goal:
+            time.sleep(0.02)
+        time.sleep(chance.random() * 0.3)
+        process.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+        process.communicate()
+        assert rows(store) >= (seen[-1] if seen else 0), "rows were lost"
+        seen.append(rows(store))
+    process = start(crowd, store, engine)
+    _, errors = process.communicate()
+    assert (process.returncode, b"snaplink:" in errors, b"Traceback" in errors) == (0, False, False)
+    check(crowd, store)
+    with capsys.disabled():
+        if KILLS:
+            print(f"\n{engine}: {kills} kills, rows at each {seen}")
+
+
+def check(crowd: Path, store: Path) -> None:
+    """Exactly the pictures' keys, each with what the model makes of that picture by itself."""
+    whole = Store.open(store)
+    keys = whole.table(["key"])["key"].to_pylist()
+    assert sorted(keys) == sorted(path.as_posix() for path in crowd.iterdir())
+    vectors = whole.to_numpy().astype(np.float32)
+    encoder = load_encoder("tiny")
+    for start in range(0, len(keys), 64):
+        pixels = torch.stack([encoder.bulk(decode(key)) for key in keys[start : start + 64]])
+        expected = encoder.encode_pixels(pixels, normalize=True).numpy()
+        np.testing.assert_allclose(vectors[start : start + 64], expected, atol=1e-3)
+    assert whole.failures() == {}
+    assert whole.verify() == []
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own, of Ray
+def test_a_killed_ray_worker_loses_nothing(crowd, tmp_path):
+    """Both kinds of actors are killed in the middle of a run."""
+    killed = []
+
+    def kill(summary):
+        if summary.embedded and not killed:
+            for pid in actors():
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+
+    job = Job(engine="ray", workers=1)
+    summary = embed([crowd], tmp_path / "store", Models("tiny", batch_size=8), job, kill)
+    assert len(killed) >= 2
+    assert (summary.embedded, summary.failures) == (PICTURES, 0)
+    check(crowd, tmp_path / "store")
+
+
+def actors() -> list[int]:
+    """Processes of Ray's actors, by the title that Ray gives them."""
+    if not Path("/proc").exists():
+        pytest.skip("processes are read from /proc")
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            title = (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if title.startswith(b"ray::") and b"MapWorker" in title:
+            found.append(int(process.name))
+    return found
