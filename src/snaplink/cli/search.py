@@ -97,6 +97,7 @@ def search(
     snaplink search photos.store --image cat.jpg --where "width > 640" --paths
     """
     from snaplink.search import NEAR_DUPLICATE, Picture, Query, Searcher, Words, query_encoder
+    from snaplink.sheet import check_form
     from snaplink.store import Store
 
     from .hits import write_hits, write_sheet_of
@@ -111,6 +112,8 @@ def search(
             'say what to search for, such as "a red car", or --image FILE',
             click.get_current_context(),
         )
+    if sheet:
+        check_form(sheet)
     query = Query(*parts)
     opened = Store.open(store)
     searcher = Searcher(
