@@ -6,6 +6,7 @@ import json
 import random
 from pathlib import Path
 
+import folders
 import numpy as np
 import pictures
 import torch
@@ -141,7 +142,8 @@ def digits(measured: Measured) -> dict:
     text = measured.texts([f"a handwritten digit {i}" for i in range(10)])
     figures = {}
     for title, paper in (("dark on white", 255), ("white on black", 0)):
-        ink = [abs(paper - pixels[i, 3].numpy()).astype(np.uint8) for i in kept]
+        # Not in bytes: 0 less an ink of 255 would be 1 there.
+        ink = [abs(paper - pixels[i, 3].numpy().astype(int)).astype(np.uint8) for i in kept]
         scores = measured.images([Image.fromarray(i) for i in ink]) @ text.T
         figures[title] = percent(scores.argmax(1) == answers)
     return {"pictures": len(kept), **figures}
@@ -174,6 +176,7 @@ def figures(path: Path = TARGET) -> dict:
         "openmoji easy sets": easy_sets(measured, listed, image),
         "openmoji retrieval": retrieval(measured, listed, image),
         "kept-out pictures of training styles": kept_out(measured, own),
+        "those of heldout/sheet.png": sheet(measured),
         "digits": digits(measured),
         "examples": examples(measured),
     }
@@ -183,6 +186,15 @@ def kept_out(measured: Measured, listed: list[pictures.Picture]) -> dict:
     asked = [i for i, c in enumerate(words.concepts()) if words.can_be_asked(c)]
     answers = [picture.concept for picture in listed]
     return top(measured.icons(listed), measured.names(asked), answers, asked)
+
+
+def sheet(measured: Measured) -> dict:
+    """The tiles that are shipped, of 64 pixels: all but the examples and one set's."""
+    asked = [i for i, c in enumerate(words.concepts()) if words.can_be_asked(c)]
+    by_name = {words.concepts()[i].name: i for i in asked}
+    names, images = zip(*((name, image) for name, _, image in folders.tiles()), strict=True)
+    answers = [by_name[name] for name in names]
+    return top(measured.images(list(images)), measured.names(asked), answers, asked)
 
 
 if __name__ == "__main__":

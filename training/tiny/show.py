@@ -29,7 +29,7 @@ def draw_examples() -> None:
 
 
 def draw_held_out() -> None:
-    """A sheet of tiles, row by row, and a manifest that names each in the same order."""
+    """A sheet of tiles, row by row, a manifest that names each in the same order, and all names."""
     shown = set(map(pictures.example, pictures.EXAMPLES.values()))
     listed = [
         picture
@@ -53,6 +53,8 @@ def draw_held_out() -> None:
     lines = ",\n".join(json.dumps(tile, ensure_ascii=False) for tile in tiles)
     head = f'"tile": {TILE}, "across": {ACROSS}'
     (folder / "manifest.json").write_text(f'{{{head}, "tiles": [\n{lines}\n]}}\n', "utf-8")
+    asked = [concept.name for concept in words.concepts() if words.can_be_asked(concept)]
+    (folder / "names.txt").write_text("\n".join(asked) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
