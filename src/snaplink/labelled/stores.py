@@ -42,11 +42,11 @@ def read(
     keys, sources = _relative(table.pop("key")), table.pop("source")
     if wanted == [columns.caption] and not any(table[columns.caption]):
         del table[columns.caption]
-    if columns.label == "label" and not table:
+    of_folders = columns.label == "label" and not table
+    if of_folders:
         table["label"] = _folder_names(name, keys)
-    found = labelled(
-        name, table, keys, [_file(source) for source in sources], columns, task, class_names
-    )
+    files = [_file(source) for source in sources]
+    found = labelled(name, table, keys, files, columns, task, class_names, of_folders=of_folders)
     rows = {key: row for row, key in enumerate(keys)}
     order = np.asarray([rows[sample.key] for sample in found.samples])
     return replace(found, stored=Stored(store.fingerprint, _reader(store, order)))

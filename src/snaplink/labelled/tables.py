@@ -59,6 +59,8 @@ def labelled(
     columns: Columns,
     task: Task | None,
     class_names: ClassNames | None,
+    *,
+    of_folders: bool = False,
 ) -> Labelled:
     """What a table's rows say of pictures that are already found.
 
@@ -70,6 +72,7 @@ def labelled(
         columns: what to look for.
         task: by default classification where there are labels, else retrieval.
         class_names: see `classes.classes`.
+        of_folders: the labels are names of folders, and so names even where they are digits.
     """
     task = task or _task(name, table, columns)
     wanted = columns.caption if task == "retrieval" else columns.label
@@ -82,7 +85,7 @@ def labelled(
     if task == "classification":
         _demand_one(name, keys, sets)
     found = [label for each in sets for label in each]
-    numbers = bool(found) and all(label.isdecimal() for label in found)
+    numbers = not of_folders and bool(found) and all(label.isdecimal() for label in found)
     known = classes(found, class_names, numbers=numbers, published=columns.published)
     samples = [
         Sample(key, source, tuple(known.positions[label] for label in each))

@@ -109,7 +109,10 @@ def _class_section(result: Result, found: list[ClassFigures]) -> page.Section:
     what = "average precision" if result.task == "multilabel" else "pictures named rightly"
     note = f"Per class, the share of {what}." if result.task != "multilabel" else f"The {what}."
     if len(found) > _BARS:
-        note += f" Drawn are the {_BARS // 2} lowest and the {_BARS // 2} highest of {len(found)}."
+        note += (
+            f" Drawn, of {len(found):,}, are the {_BARS // 2} that are most surely low and the "
+            f"{_BARS // 2} most surely high."
+        )
     rows = [(c.name, c.value, (f"{c.pictures:,}", between(c.interval), c.taken_for)) for c in found]
     table = page.bar_table(
         ("class", what, "pictures", "95 % interval", "most often taken for"),
@@ -120,8 +123,7 @@ def _class_section(result: Result, found: list[ClassFigures]) -> page.Section:
 
 
 def _bars(result: Result, found: list[ClassFigures]) -> Plot:
-    half = _BARS // 2
-    shown = found if len(found) <= _BARS else found[:half] + found[-half:]
+    shown = found if len(found) <= _BARS else _extremes(found)
     intervals = [c.interval for c in shown if c.interval]
     mean = "mean_average_precision" if result.task == "multilabel" else "mean_per_class_recall"
     return bars_plot(
@@ -132,6 +134,14 @@ def _bars(result: Result, found: list[ClassFigures]) -> Plot:
         title=f"{result.model} on {result.dataset}, class by class",
         mean=result.metrics[mean],
     )
+
+
+def _extremes(found: list[ClassFigures]) -> list[ClassFigures]:
+    """Those that are most surely low, and most surely high: one picture of one says little."""
+    low = sorted(found, key=lambda each: (each.interval or (each.value,) * 2)[1])[: _BARS // 2]
+    rest = [each for each in found if each not in low]
+    high = sorted(rest, key=lambda each: (each.interval or (each.value,) * 2)[0])[-_BARS // 2 :]
+    return low + high
 
 
 def _recall_bars(result: Result) -> Plot:

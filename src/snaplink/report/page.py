@@ -69,6 +69,8 @@ def write(
         sections: the rest.
     """
     content = _page(title, subtitle, figures, sections)
+    # A figure and its sign stay on one line.
+    content = content.replace(" %", "\N{NO-BREAK SPACE}%")
     put(path, content.encode("utf-8", errors="replace"))
 
 
