@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from contenders import ARCHIVE, RESNET_ARCHIVE
-from encode_once import UNITS
+from encode_once import BATCHES, UNITS
 from engines import ENGINES, FASTEST
 from harness import WORKSHOP, Measurement, in_turn, publish, run
 from tables import Cell
@@ -23,8 +23,8 @@ PACKAGES = [
 def bench(rounds: int, quick: bool) -> None:
     run("exports.py", BASELINE, str(WORKSHOP))
     flop = run("flop_once.py", "snaplink", str(WORKSHOP))
-    seconds = "0" if quick else "1.5"
-    vit = measured(list(ENGINES), ARCHIVE, rounds, seconds)
+    time = ("0", "1,16") if quick else ("1", ",".join(map(str, BATCHES)))
+    vit = measured(list(ENGINES), ARCHIVE, rounds, time)
     publish("encode-peak", "What two threads reach at products of 2048^3", dict(peak(vit, flop)))
     shares = shares_of_peak(vit, flop[ARCHIVE])
     publish(
@@ -39,7 +39,7 @@ def bench(rounds: int, quick: bool) -> None:
         {name: row(name, vit, "text") for name in ENGINES},
         packages=PACKAGES,
     )
-    resnet = measured(RESNET, RESNET_ARCHIVE, max(1, rounds - 1), seconds)
+    resnet = measured(RESNET, RESNET_ARCHIVE, max(1, rounds - 1), time)
     shares = shares_of_peak(resnet, flop[RESNET_ARCHIVE])
     publish(
         "encode-resnet",
@@ -50,13 +50,17 @@ def bench(rounds: int, quick: bool) -> None:
     )
 
 
-def measured(engines: list[str], archive: str, rounds: int, seconds: str) -> dict[str, Measurement]:
-    """Every engine in turn, and the machine's peak as if it were one."""
+def measured(
+    engines: list[str], archive: str, rounds: int, time: tuple[str, str]
+) -> dict[str, Measurement]:
+    """Every engine in turn, and the machine's peak as if it were one.
+
+    Args:
+        time: seconds for each batch, and which batches.
+    """
     folder = str(WORKSHOP)
-    cases = {
-        name: partial(run, "encode_once.py", name, folder, archive, seconds) for name in engines
-    }
-    return in_turn({PEAK: partial(run, "peak_once.py", "snaplink", seconds), **cases}, rounds)
+    cases = {name: partial(run, "encode_once.py", name, folder, archive, *time) for name in engines}
+    return in_turn({PEAK: partial(run, "peak_once.py", "snaplink", time[0]), **cases}, rounds)
 
 
 def peak(

@@ -93,9 +93,12 @@ def optimized(folder: Path, archive: str, precision: str) -> Towers:
 
 
 def open_clip(folder: Path, archive: str, precision: str) -> Towers:
+    import logging
+
     import open_clip
     import torch
 
+    logging.disable(logging.WARNING)  # it warns that there are no weights: they come below
     model = open_clip.create_model("ViT-B-32-quickgelu", precision=precision).eval()
     weights = torch.jit.load(folder / archive, map_location="cpu").state_dict()
     sizes = ("input_resolution", "context_length", "vocab_size")

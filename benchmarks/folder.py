@@ -19,12 +19,7 @@ SCRIPT = str(Path(__file__).with_name("openai_folder.py"))
 LEAST_COSINE = 0.998
 """Pictures in bulk differ from the exact steps by 1/255, packed models by their precision."""
 
-OURS = {
-    "snaplink embed": [],
-    "snaplink embed --precision fp32": ["--precision", "fp32"],
-    "snaplink embed --precision bf16": ["--precision", "bf16"],
-    "snaplink embed --precision int8": ["--precision", "int8"],
-}
+OURS = {"snaplink embed": [], "snaplink embed --precision auto": ["--precision", "auto"]}
 
 
 def bench(rounds: int, quick: bool) -> None:

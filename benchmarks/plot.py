@@ -27,7 +27,8 @@ def write() -> None:
         return
     kept = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items()}
     folder = results_folder() if is_quick() else ROOT / "docs" / "images"
-    draw(kept, folder)
+    if all(bars(kept[name], column) for name, (_, column) in PANELS.items()):
+        draw(kept, folder)
 
 
 def draw(kept: dict[str, Any], folder: Any) -> None:

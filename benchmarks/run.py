@@ -21,8 +21,9 @@ BENCHES = {
     "encode": ("encode", "bench", 3),
     "decisions": ("decisions", "bench", 1),
     "tokenize": ("tokenizing", "bench", 5),
-    "folder": ("folder", "bench", 3),
+    "folder": ("folder", "bench", 2),
     "download": ("downloading", "bench", 5),
+    "probe": ("probing", "bench", 1),
 }
 
 
@@ -30,7 +31,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure beside the peers, equal values first.")
     names = ", ".join(BENCHES)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{names} (default: all)")
-    parser.add_argument("--rounds", type=int, help="runs of each case (default: 3 or 5)")
+    parser.add_argument(
+        "--rounds", type=int, help="runs of each case (default: 1 to 5, by benchmark)"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="only check that all of it runs; changes no page"
     )
