@@ -1,8 +1,9 @@
-"""`snaplink verify`: whether the cached models are what OpenAI published."""
+"""`snaplink verify`: whether cached models and stores are what was once written."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,27 +17,38 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=options.Verb)
-@click.argument("models", nargs=-1, metavar="[MODEL...]")
+@click.argument("names", nargs=-1, metavar="[MODEL|STORE...]")
 @click.option("--all", "everything", is_flag=True, help="All nine: what is not cached is missing.")
-@click.option("--repair", is_flag=True, help="Download again what is broken or missing.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Download again what is broken or missing of models. Of stores, write derived files anew "
+    "and set damaged shards aside, for `snaplink embed` to make their rows again.",
+)
 @options.as_json
-def verify(models: tuple[str, ...], everything: bool, repair: bool, as_json: bool) -> int:
-    """Check cached models against OpenAI's hashes.
+def verify(names: tuple[str, ...], everything: bool, repair: bool, as_json: bool) -> int:
+    """Check cached models against OpenAI's hashes, and stores against their checksums.
 
     Without a name, the models that are in the cache.
     """
     from clip.cache import contents
     from clip.registry import OFFICIAL
 
+    stores = [Path(name) for name in names if (Path(name) / "manifest.json").exists()]
+    models = [name for name in names if Path(name) not in stores]
     if everything and models:
         raise click.UsageError("either name models or say --all", click.get_current_context())
     cached = dict.fromkeys(file.model.name for file in contents())
-    wanted = chosen(OFFICIAL if everything else models or cached)
-    if not wanted:
+    wanted = chosen(OFFICIAL if everything else models or ([] if stores else cached))
+    if not wanted and not stores:
         say("there is no official model in the cache")
     rows = []
-    for model in wanted:
-        rows.append(_verified(model, repair))
+    items: list[OfficialModel | Path] = [*wanted, *stores]
+    for item in items:
+        if isinstance(item, Path):
+            rows.append(_verified_store(item, repair))
+        else:
+            rows.append(_verified(item, repair))
         if not as_json:
             click.echo("\t".join(rows[-1].values()))
     if as_json:
@@ -61,3 +73,29 @@ def _verified(model: OfficialModel, repair: bool) -> dict[str, str]:
     except DownloadError as error:
         say(f"{model.name}: {error}")
     return {"model": model.name, "state": state, "path": str(cache.place(model.file))}
+
+
+def _verified_store(store: Path, repair: bool) -> dict[str, str]:
+    """Likewise."""
+    from snaplink.errors import StoreError
+    from snaplink.store import Manifest
+    from snaplink.store.repair import faults
+    from snaplink.store.repair import repair as mend
+
+    state = "broken"
+    try:
+        manifest = Manifest.read(store)
+        lost = 0
+        if repair:
+            done = mend(store)
+            found, lost = done.faults, done.rows_lost
+        else:
+            found = faults(store, manifest)
+        for fault in found:
+            say(fault)
+        if lost:
+            say(f"{lost:,} rows are to be embedded again: the same snaplink embed does it")
+        state = ("repaired" if repair else "broken") if found else "ok"
+    except StoreError as error:
+        say(str(error))
+    return {"store": str(store), "state": state}

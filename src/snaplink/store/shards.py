@@ -126,7 +126,7 @@ class ShardFiles:
         except FileNotFoundError:
             raise StoreError(
                 f"{path} is missing: if the store has been written to since it was opened, open it "
-                "again; else restore the file from a backup"
+                f"again; else {_remedy(path)}"
             ) from None
         except (OSError, pa.ArrowException) as error:
             raise _damaged(path, error) from None
@@ -168,27 +168,36 @@ class ShardFiles:
 
     def remove(self, name: str) -> None:
         """Remove a shard's files as far as the system lets us: the next writer tries again."""
-        paths = [self.npy(name, modality) for modality in self._manifest.modalities]
-        for path in [self.parquet(name), *paths]:
-            with suppress(PermissionError):  # Windows: somebody reads it
-                remove(path)
+        self.drop_vectors(name)
+        with suppress(PermissionError):  # Windows: somebody reads it
+            remove(self.parquet(name))
 
-    def faults(self, shard: Shard) -> Iterator[str]:
-        """Read all of a shard; yields what is wrong with it, in a phrase each."""
+    def drop_vectors(self, name: str) -> None:
+        for modality in self._manifest.modalities:
+            with suppress(PermissionError):  # Windows: somebody maps it
+                remove(self.npy(name, modality))
+
+    def damage(self, shard: Shard) -> str | None:
+        """Read the whole Parquet file of a shard: what is wrong with it, if anything is."""
         path = self.parquet(shard.name)
         try:
             if sha256_of(path) != shard.sha256:
-                yield f"{path}: not the bytes that were written (SHA-256)"
-                return
-            file = self.open(shard)
+                return f"{path}: not the bytes that were written (SHA-256)"
+            self.open(shard)
         except (OSError, StoreError) as error:
-            yield str(error)
+            return str(error)
+        return None
+
+    def wrong_vectors(self, shard: Shard) -> Iterator[str]:
+        """What of the `.npy` files of a sound shard is not what the Parquet file says."""
+        if not self._manifest.vectors:
             return
-        for modality in self._manifest.modalities if self._manifest.vectors else ():
+        file = self.open(shard)
+        for modality in self._manifest.modalities:
             mapped = self.mapped(shard, modality)
             stored = self.from_parquet(shard, file, modality)
             if mapped is None or mapped.tobytes() != stored.tobytes():
-                yield f"{self.npy(shard.name, modality)}: missing or damaged; can be rebuilt"
+                yield f"{self.npy(shard.name, modality)}: missing or damaged; can be made anew"
 
 
 def _sample(matrix: Matrix) -> int:
@@ -198,4 +207,11 @@ def _sample(matrix: Matrix) -> int:
 
 def _damaged(path: Path, problem: object) -> StoreError:
     said = str(problem).splitlines()[0].rstrip(".")
-    return StoreError(f"{path} is damaged ({said}): restore it from a backup")
+    return StoreError(f"{path} is damaged ({said}): {_remedy(path)}")
+
+
+def _remedy(path: Path) -> str:
+    return (
+        "restore it from a backup, or let its rows be embedded again: "
+        f"snaplink verify {path.parent.parent} --repair"
+    )

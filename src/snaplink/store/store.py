@@ -21,6 +21,7 @@ from snaplink.vectors import Block, Matrix, Vectors
 
 from .failures import read_failures
 from .manifest import Manifest
+from .repair import faults
 from .schema import KEY, column_of, conform, unified
 from .shards import ShardFiles
 
@@ -214,7 +215,7 @@ class Store:
         Returns:
             What is wrong, a line each; [] when all is well.
         """
-        return [fault for shard in self.manifest.shards for fault in self._files.faults(shard)]
+        return faults(self.path, self.manifest)
 
     def search(
         self,

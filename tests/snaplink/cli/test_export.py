@@ -1,7 +1,8 @@
-"""`snaplink export` and `snaplink import`, as they are typed."""
+"""`snaplink export`, `import` and `verify` of a store, as they are typed."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,3 +85,25 @@ def test_what_is_told_instead(typed: Callable[..., Any], store: Path, tmp_path: 
     assert done.code == 2
     assert "vectors of 5 numbers, and tiny makes 128: another model made them" in done.err
     assert not (tmp_path / "again.store").exists()
+
+
+def test_verify_and_repair(typed: Callable[..., Any], store: Path):
+    done = typed("verify", "pets.store")
+    assert (done.code, done.out, done.err) == (0, "pets.store\tok\n", "")
+    vectors = min((store / "vectors").iterdir())
+    vectors.unlink()
+    done = typed("verify", "pets.store", "--json")
+    assert done.code == 1
+    assert json.loads(done.out) == [{"store": "pets.store", "state": "broken"}]
+    assert vectors.name in done.err
+    done = typed("verify", "pets.store", "--repair")
+    assert (done.code, done.out) == (0, "pets.store\trepaired\n")
+    assert vectors.exists()
+    min((store / "shards").iterdir()).write_bytes(b"")
+    done = typed("verify", "pets.store", "--repair")
+    assert done.code == 0
+    assert "3 rows are to be embedded again" in done.err
+    (store / "manifest.json").write_text("{", encoding="utf-8")
+    done = typed("verify", "pets.store")
+    assert (done.code, done.out) == (1, "pets.store\tbroken\n")
+    assert "is damaged" in done.err

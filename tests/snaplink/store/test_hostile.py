@@ -231,7 +231,7 @@ def test_vectors_whose_file_is_wrong_are_read_from_the_shard_and_rebuilt(
     np.testing.assert_array_equal(read.vectors().take([3, 0]), right[[3, 0]])
     faults = read.verify()
     assert len(faults) == 1
-    assert "can be rebuilt" in faults[0]
+    assert "can be made anew" in faults[0]
     writer().close()
     assert path.read_bytes() == before
     assert not path.is_symlink()
