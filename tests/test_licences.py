@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LICENCES = r"\b(MIT|Apache-2\.0|CC-BY-4\.0|CC0-1\.0)\b"
-FOLDERS = ["src/clip/data", "examples"]
+FOLDERS = ["src/clip/data", "src/snaplink/data", "examples"]
 
 
 def files() -> list[Path]:
@@ -36,4 +36,4 @@ def places_in(page: str) -> list[str]:
 
 def test_there_is_something_to_name():
     names = {path.name for path in files()}
-    assert {"bpe_simple_vocab_16e6.txt.gz", "tiny.safetensors"} <= names
+    assert {"bpe_simple_vocab_16e6.txt.gz", "tiny.safetensors", "prompt_sets.json"} <= names
