@@ -24,6 +24,8 @@ BENCHES = {
     "folder": ("folder", "bench", 2),
     "download": ("downloading", "bench", 5),
     "probe": ("probing", "bench", 1),
+    "search": ("searching", "bench", 3),
+    "open": ("searching", "bench_open", 3),
 }
 
 

@@ -31,7 +31,7 @@ __all__ = ["Fit", "LogisticPath"]
 MEMORY = 10
 """How many steps L-BFGS remembers, as in SciPy's."""
 
-_ENOUGH = 1e-6
+_ENOUGH = 1e-5
 """What a further step may still promise, as a share of the objective."""
 
 
@@ -72,7 +72,7 @@ class LogisticPath:
         classes: how many there are.
         offset: ``[n, classes]``, added to the logits; by default nothing.
         tolerance: the largest component of the gradient of J / n that a minimum may have; a further
-            step must also promise less than a millionth of J.
+            step must also promise less than 1e-5 of J.
         max_iterations: of L-BFGS for one penalty, the paper's 1,000.
 
     >>> x, y = torch.tensor([[0.0], [1.0], [2.0], [3.0]]), torch.tensor([0, 0, 1, 1])
