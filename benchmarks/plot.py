@@ -81,4 +81,4 @@ def draw_bars(place: Axes, title: str, each: Bars) -> None:
 
 def about(machine: dict[str, str]) -> str:
     facts = machine["processor"], machine["torch"], machine["date"]
-    return f"ViT-B/32, 16 pictures or 64 captions at once; {', '.join(facts)}"
+    return f"ViT-B/32, 16 pictures or 64 captions at once; longer is faster; {', '.join(facts)}"
