@@ -97,20 +97,19 @@ class Plot:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"{self.name}.{form}" for form in ("png", "svg")]
         for path in paths:
-            put(path, self._written(path.suffix[1:], facecolor="white"))
+            put(path, self._written(path.suffix[1:], ground="white"))
         return paths
 
-    def _written(self, form: str, **options: Any) -> bytes:
+    def _written(self, form: str, ground: str = "none") -> bytes:
         import matplotlib as mpl
 
         buffer = io.BytesIO()
+        # Without dates and random ids, equal results make equal files.
+        metadata = {"Date": None} if form == "svg" else {}
         with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "snaplink"}):
-            options = {"transparent": True, **options} if form == "svg" else options
-            if "facecolor" in options:
-                options.pop("transparent", None)
-            # Without the date, equal results make equal files.
-            metadata = {"Date": None} if form == "svg" else {}
-            self.figure.savefig(buffer, format=form, dpi=150, metadata=metadata, **options)
+            for axes in self.figure.axes:
+                axes.set_facecolor("none")
+            self.figure.savefig(buffer, format=form, dpi=150, facecolor=ground, metadata=metadata)
         return buffer.getvalue()
 
 

@@ -19,7 +19,7 @@ def test_what_only_one_gets_right(data, encoder):
     assert found.pictures == 6
     assert found.differences["acc1"].value == pytest.approx(-2 / 6)
     assert (found.only_first, list(found.only_second)) == (["blue.png", "navy.png"], [])
-    assert dict((row[0], row[1:]) for row in found.by_class)["blue"] == (2, 1.0, 0.0)
+    assert {row[0]: row[1:] for row in found.by_class}["blue"] == (2, 1.0, 0.0)
 
 
 def test_only_pictures_in_common_count(data, encoder):

@@ -60,7 +60,7 @@ def test_prompts_by_class(data, encoder):
 def test_templates_that_came_with_the_data(data):
     told = prompts(replace(data, templates=("x {}",)))
     assert (told.templates, told.origin) == (("x {}",), "the data's own")
-    with pytest.raises(ArgumentError, match="has no {} where the label goes"):
+    with pytest.raises(ArgumentError, match=r"has no \{\} where the label goes"):
         prompts(data, ["x"])
 
 

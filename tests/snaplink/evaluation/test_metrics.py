@@ -47,7 +47,9 @@ def test_ranks_are_places_in_the_stable_order(rows):
     scores = torch.tensor(rows).float()
     labels = torch.arange(len(rows)) % 4
     order = scores.argsort(dim=1, descending=True, stable=True)
-    expected = [row.tolist().index(label) for row, label in zip(order, labels.tolist(), strict=True)]
+    expected = [
+        row.tolist().index(label) for row, label in zip(order, labels.tolist(), strict=True)
+    ]
     assert metrics.ranks(scores, labels).tolist() == expected
 
 

@@ -81,7 +81,7 @@ def test_kept_features_need_no_picture(folders):
 def test_features_of_another_model_are_refused(folders):
     data, encoder = labelled.open(folders), FakeEncoder()
     strange = kept(data, encoder, np.eye(3, encoder.dim), weights_sha256="ab" * 32)
-    with pytest.raises(ArgumentError, match="its features are another model's.*--model"):
+    with pytest.raises(ArgumentError, match=r"its features are another model's.*--model"):
         labelled.features(strange, encoder)
     with pytest.raises(ArgumentError, match="features of no other layer"):
         labelled.features(kept(data, encoder, np.eye(3, 32)), encoder, encode=torch.flatten)

@@ -39,7 +39,7 @@ def test_a_class_called_test_is_a_class(folders):
 
 def test_an_empty_class_is_an_error_unless_it_is_named(folders):
     (folders / "dog").mkdir()
-    with pytest.raises(ArgumentError, match="dog has no picture: remove it.*--classes"):
+    with pytest.raises(ArgumentError, match=r"dog has no picture: remove it.*--classes"):
         labelled.open(folders)
     (folders / "dog").rmdir()
     found = labelled.open(folders, class_names=["cat", "dog", "red apple"])

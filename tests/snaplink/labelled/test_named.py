@@ -50,7 +50,7 @@ def test_a_set_of_torchvision():
 def test_what_torchvision_does_not_have():
     with pytest.raises(ArgumentError, match="no data set 'colours'; capitals count"):
         labelled.open("torchvision:colours")
-    with pytest.raises(ArgumentError, match="Get it first.*download=True"):
+    with pytest.raises(ArgumentError, match=r"Get it first.*download=True"):
         labelled.open("torchvision:Colours", root="elsewhere")
 
 

@@ -31,7 +31,7 @@ def test_other_columns_can_be_chosen(folders):
     assert labelled.open(path, picture="where", label="what").class_names == ("x", "y")
     with pytest.raises(ArgumentError, match="no column 'picture' with the pictures, but 'where'"):
         labelled.open(path, label="what")
-    with pytest.raises(ArgumentError, match="neither a column 'label' nor 'caption'.*--label"):
+    with pytest.raises(ArgumentError, match=r"neither a column 'label' nor 'caption'.*--label"):
         labelled.open(path, picture="where")
 
 
