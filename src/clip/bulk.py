@@ -1,7 +1,12 @@
-"""The model's view of many pictures, fast: at most one step of 255 away from `preprocess`.
+"""The model's view of many pictures, fast, and hardly ever more than 1/255 from `preprocess`.
 
     bulk = BulkPreprocess.of(preprocess)
     pixels = bulk.normalize(torch.stack([bulk(picture) for picture in pictures]))
+
+Where a picture shrinks, torch's resize of bytes takes Pillow's place. Its weights have 16 bits, so
+that some 1 % of the values come out 1/255 away, and among millions of them a single one may be
+2/255 away. All other pictures pass through Pillow and come out exactly. JPEG files are always
+read at their full size: at half of it even pictures of 12 megapixels came out up to 5/255 away.
 
 Nothing is shared between calls, so threads and processes may use one and the same. How many cores
 a single call uses is torch's matter: workers of a pool call `torch.set_num_threads(1)` first.
@@ -10,16 +15,17 @@ a single call uses is torch's matter: workers of a pool call `torch.set_num_thre
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  # as all the world calls it
 from PIL import Image
 from torch import Tensor
 
+from . import lent_pixels
 from .transforms import CenterCrop, CenterCropOrPad, Normalize, Resize, ResizeKeepRatio, ToTensor
 
 __all__ = ["BulkPreprocess"]
@@ -29,7 +35,12 @@ _TO_RGB = {
     ("clip.clip", "_convert_image_to_rgb"),
     ("open_clip.transform", "_convert_to_rgb"),
 }
-_SMOOTH = (Image.Resampling.BICUBIC, Image.Resampling.BILINEAR)
+_COLOURS = ("RGB", "RGBA")
+# What F.interpolate calls for them; but it cannot leave out a part of the result.
+_OPERATORS = {
+    Image.Resampling.BICUBIC: torch.ops.aten._upsample_bicubic2d_aa,
+    Image.Resampling.BILINEAR: torch.ops.aten._upsample_bilinear2d_aa,
+}
 
 
 @dataclass(frozen=True)
@@ -89,13 +100,40 @@ class BulkPreprocess:
         """
         if isinstance(picture, bytes):
             picture = Image.open(io.BytesIO(picture))
-        if picture.mode == "RGB" and self.resize.interpolation in _SMOOTH:
-            pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
-            target = self.resize.target(picture.height, picture.width)
-            pixels = F.interpolate(
-                pixels[None], target, mode=self.resize.interpolation.name.lower(), antialias=True
-            )[0]
-            return (self.crop(pixels) if self.crop else pixels).contiguous()
+        pixels = self._shrunk(picture)
+        return self._exactly(picture) if pixels is None else pixels
+
+    def _shrunk(self, picture: Image.Image) -> Tensor | None:
+        """By torch, several times faster than Pillow; None for what is better left to Pillow."""
+        operator = _OPERATORS.get(self.resize.interpolation)
+        height, width = picture.height, picture.width
+        target = tall, wide = self.resize.target(height, width)
+        shrinks = 0 < tall <= height and 0 < wide <= width
+        # Pillow 13 resizes columns before rows in about this case, torch never does; and what
+        # overshoots is cut off in between.
+        columns_first = height - tall >= 2 * (width - wide)
+        if operator is None or picture.mode not in _COLOURS or not shrinks or columns_first:
+            return None
+        given = lent_pixels.pixels(picture)
+        if picture.mode == "RGBA" and given[..., 3].min() < 255:
+            return None  # colours weigh as much as they are opaque
+        top, left = self.crop.corner(*target) if self.crop else (0, 0)
+        if self.crop:  # there is no use for what lies right of it and below it
+            tall, wide = (
+                min(length, first + size)
+                for length, first, size in zip(target, (top, left), self.crop.size, strict=True)
+            )
+        rows = math.ceil((tall + 2) * height / target[0]) + 1
+        small: Tensor = operator(
+            torch.from_numpy(given[:rows]).permute(2, 0, 1)[None],
+            [tall, wide],
+            False,
+            target[0] / height,
+            target[1] / width,
+        )[0, :3, top:, left:]
+        return (self.crop(small) if self.crop else small).contiguous()
+
+    def _exactly(self, picture: Image.Image) -> Tensor:
         small = self.resize(picture)
         small = self.crop(small) if self.crop else small
         return torch.from_numpy(np.array(small.convert("RGB"))).permute(2, 0, 1).contiguous()

@@ -171,10 +171,14 @@ class CenterCrop(nn.Module):
         top, bottom = _margins(tall - height)
         if left or right or top or bottom:
             img = _pad(img, (left, top, right, bottom), self.fill)
-        top, left = _offset(height, tall), _offset(width, wide)
+        top, left = self.corner(height, width)
         if isinstance(img, Tensor):
             return img[..., top : top + tall, left : left + wide]
         return img.crop((left, top, left + wide, top + tall))
+
+    def corner(self, height: int, width: int) -> tuple[int, int]:
+        """First row and column of what is cut out of a picture of this height and width."""
+        return _offset(height, self.size[0]), _offset(width, self.size[1])
 
     def extra_repr(self) -> str:
         return f"size={self.size}"
