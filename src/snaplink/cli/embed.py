@@ -163,5 +163,5 @@ def embed(
     )
     with Watch() as watch:
         summary = run(sources, out, models, job, watch)
-    show(summary, out, as_json=as_json)
+    show(summary, out, upright=upright and "image" in modalities, as_json=as_json)
     return FAILED if summary.failures or summary.unlisted else DONE

@@ -63,7 +63,7 @@ class Watch:
         self._progress.stop()
 
 
-def show(summary: Summary, store: str, *, as_json: bool) -> None:
+def show(summary: Summary, store: str, *, upright: bool, as_json: bool) -> None:
     """Print what came of a run."""
     for problem in summary.unlisted:
         say(f"could not list {problem}")
@@ -75,6 +75,8 @@ def show(summary: Summary, store: str, *, as_json: bool) -> None:
     lines += [f"{summary.repeated:>9,} named twice, and taken once"] if summary.repeated else []
     lines += [f"{summary.pruned:>9,} gone, and dropped"] if summary.pruned else []
     lines += [f"{count:>9,} failed: {reason}" for reason, count in summary.failed.most_common()]
+    if upright and summary.embedded:
+        lines.append("Photographs were turned as the camera noted; --not-upright leaves them.")
     console().print("\n".join(lines), soft_wrap=True)
     if summary.failures:
         say(f"which failed, and why, is in {store}/failures.parquet")

@@ -178,7 +178,7 @@ class _Worker:
 
     def look_at_the_clock(self, limit: float) -> None:
         if self.is_ready and self.items and time.monotonic() - self.since > limit:
-            self.failure = f"took longer than {limit:g} seconds to decode"
+            self.failure = f"took longer than {limit:g} seconds"
 
     def has_ended(self) -> None:
         if not self.failure:

@@ -61,7 +61,20 @@ def gathered(outcomes: Iterable[Outcome], batch_size: int) -> Iterator[Gathered]
 
 
 def encode(gathered: Gathered, encoder: Encoder, wanted: Modalities) -> Batch:
-    """The batch with its embeddings, float32."""
+    """The batch with its embeddings, float32.
+
+    Where a device has too little memory for the encoder's batch size, that is halved, for good.
+    """
+    while True:
+        try:
+            return _encoded(gathered, encoder, wanted)
+        except torch.cuda.OutOfMemoryError:
+            if encoder.batch_size == 1:
+                raise
+            encoder.batch_size //= 2
+
+
+def _encoded(gathered: Gathered, encoder: Encoder, wanted: Modalities) -> Batch:
     batch = gathered.batch
     if wanted.image and batch.rows:
         pixels = torch.from_numpy(np.stack(gathered.pixels))

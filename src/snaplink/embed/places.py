@@ -10,7 +10,17 @@ from pathlib import Path
 
 from snaplink.errors import PictureError
 
-__all__ = ["MAX_BYTES", "File", "Inline", "Member", "Place", "Remote", "as_text", "place_of"]
+__all__ = [
+    "MAX_BYTES",
+    "Cell",
+    "File",
+    "Inline",
+    "Member",
+    "Place",
+    "Remote",
+    "as_text",
+    "place_of",
+]
 
 MAX_BYTES = 1 << 30
 """A larger picture file is refused."""
@@ -108,6 +118,20 @@ class Remote(Place):
         return content
 
 
+@dataclass(frozen=True)
+class Cell(Place):
+    """A picture in a Parquet file: the first bytes in this row."""
+
+    address: str
+    table: str
+    row: int
+
+    def read(self) -> bytes:
+        from .cells import read_cell
+
+        return read_cell(self.table, self.row)
+
+
 def _refuse_large(name: str, size: int) -> None:
     if size > MAX_BYTES:
         raise PictureError(name, f"larger than {MAX_BYTES:,} bytes")
@@ -123,5 +147,12 @@ def as_text(path: str) -> str:
 
 
 def place_of(address: str) -> Place:
-    """Where a path or URL points."""
+    """Where the `source` of a row points: a path, a URL, a member of a tar, a cell of a table.
+
+    >>> place_of("/photos/cat.png")
+    File(address='/photos/cat.png')
+    """
+    table, _, row = address.rpartition("#")
+    if table.endswith(".parquet") and row.isdecimal():
+        return Cell(address, table, int(row))
     return Remote(address) if "://" in address else File(address)

@@ -1,14 +1,15 @@
-"""What fsspec opens: the one room that knows it."""
+"""URLs, which fsspec opens: the one room that knows it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from snaplink.errors import ArgumentError, MissingPackageError
 
-__all__ = ["filesystem", "open_url"]
+__all__ = ["filesystem", "open_any", "open_url"]
 
 _EXTRAS = {
     "http": ("aiohttp", "http"),
@@ -49,3 +50,14 @@ def open_url(url: str) -> Iterator[BinaryIO]:
     files, path = filesystem(url)
     with files.open(path, "rb") as file:
         yield file
+
+
+@contextmanager
+def open_any(name: str) -> Iterator[BinaryIO]:
+    """Open a file or URL for reading."""
+    if "://" in name:
+        with open_url(name) as remote:
+            yield remote
+    else:
+        with Path(name).open("rb") as file:
+            yield file

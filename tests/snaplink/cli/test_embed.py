@@ -46,3 +46,33 @@ def test_options_that_mean_nothing_are_refused(typed, pictures, arguments, said)
     ended = typed("embed", "pictures", "--out", "store", *arguments)
     assert ended.code == 2
     assert said in ended.err
+
+
+def test_ray_has_no_meaning_without_its_engine(typed, pictures):
+    ended = typed("embed", "pictures", "--out", "store", "--ray-address", "auto")
+    assert ended.code == 2
+    assert "--ray-address means nothing without --engine ray" in ended.err
+
+
+def test_names_on_standard_input_and_what_failed(pictures, started):
+    (pictures / "bad.png").write_text("no picture", encoding="utf-8")
+    ended = started("embed", "-", "--out", "store", stdin="pictures\npictures/blue.png\n")
+    assert ended.code == 1
+    assert ended.out.splitlines()[0].split()[:2] == ["3", "embedded,"]
+    assert "1 named twice, and taken once" in ended.out
+    assert "1 failed: not a picture that can be read" in ended.out
+    assert ended.err == "snaplink: which failed, and why, is in store/failures.parquet\n"
+
+
+def test_strict_says_which_picture_it_was(pictures, started):
+    (pictures / "bad.png").write_bytes(b"")
+    ended = started("embed", "pictures", "--out", "store", "--strict")
+    assert ended.code == 1
+    assert ended.err == f"snaplink: {(pictures / 'bad.png').as_posix()}: an empty file\n"
+
+
+def test_another_preprocessing_is_refused_with_what_differs(pictures, started):
+    assert started("embed", "pictures", "--out", "store").code == 0
+    ended = started("embed", "pictures", "--out", "store", "--not-upright")
+    assert ended.code == 1
+    assert "was made otherwise: preprocessing upright True, not False" in ended.err

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from ..items import MISSING, Stamp
 from ..places import File
-from ..remote import open_url
 
-__all__ = ["address", "found_in", "open_any", "stamp_of"]
+__all__ = ["address", "found_in", "stamp_of"]
 
 
 def address(path: str | os.PathLike[str]) -> str:
@@ -38,14 +34,3 @@ def stamp_of(file: File, *beside: File | None) -> Stamp:
     except (OSError, ValueError):  # a NUL in a name
         return MISSING
     return Stamp(status.st_size, max([status.st_mtime_ns, *times]))
-
-
-@contextmanager
-def open_any(name: str) -> Iterator[BinaryIO]:
-    """Open a file or URL for reading."""
-    if "://" in name:
-        with open_url(name) as remote:
-            yield remote
-    else:
-        with Path(name).open("rb") as file:
-            yield file

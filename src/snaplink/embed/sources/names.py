@@ -13,8 +13,8 @@ from snaplink.images import EXTENSIONS
 
 from ..items import MISSING, Item
 from ..places import File, as_text
-from ..remote import filesystem
-from .files import found_in, open_any
+from ..remote import filesystem, open_any
+from .files import found_in
 from .folders import Folder, Picture
 from .patterns import expanded
 from .source import Columns, Report, Source

@@ -17,7 +17,8 @@ from snaplink.errors import ArgumentError, PictureError
 from ..items import Item, Stamp
 from ..metadata import flattened
 from ..places import Inline, Remote, as_text
-from .files import address, found_in, open_any, stamp_of
+from ..remote import open_any
+from .files import address, found_in, stamp_of
 from .source import Columns, Report, Source
 
 __all__ = ["ENDINGS", "Table"]
