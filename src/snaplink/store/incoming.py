@@ -91,13 +91,14 @@ class Incoming:
             name = column_of(modality)
             if name not in batch.column_names:
                 missing = np.ones(len(batch), bool)
-                matrix = np.zeros((len(batch), self._manifest.dim), self._manifest.dtype)
+                matrix = np.full((len(batch), self._manifest.dim), np.nan, self._manifest.dtype)
             else:
                 missing = batch[name].is_null().to_numpy()
                 matrix = self._converted(name, batch[name], missing)
                 finite &= missing | np.isfinite(matrix).all(axis=1)
             anything |= ~missing
-            table = table.append_column(name, embedding_column(matrix, missing=missing))
+            # Not null: before 25, pyarrow reads no null among lists of a fixed size.
+            table = table.append_column(name, embedding_column(matrix))
         if not anything.all():
             key = batch[KEY][int(np.argmin(anything))]
             raise StoreError(f"the row {key.as_py()!r} has no vector at all")

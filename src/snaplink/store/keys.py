@@ -15,7 +15,8 @@ import pyarrow as pa
 __all__ = ["KeyIndex", "Located", "Stamp"]
 
 _NONE = np.iinfo(np.int64).min
-_RECENT = 1_000_000  # that many changes wait in a dictionary before they are sorted in
+_RECENT = 100_000  # that many changes wait in a dictionary before they are sorted in: more in
+_SHARE = 32  # a large store, where sorting takes longer: one for so many keys
 
 
 class Stamp(NamedTuple):
@@ -82,7 +83,7 @@ class KeyIndex:
         """Add keys, or replace what is known of them."""
         for key, place in zip(keys, located, strict=True):
             self._set(_hash(key.encode()), place)
-        if len(self._recent) >= _RECENT:
+        if len(self._recent) >= max(_RECENT, len(self._sorted) // _SHARE):
             self._sort_in()
 
     def remove(self, keys: Iterable[str]) -> None:

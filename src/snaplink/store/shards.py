@@ -59,7 +59,7 @@ class ShardFiles:
         vectors = {}
         for modality in self._manifest.modalities:
             matrix = matrix_of(table[column_of(modality)], self._manifest.dim)
-            missing = int(table[column_of(modality)].null_count)
+            missing = int(np.isnan(matrix[:, 0]).sum())
             vectors[modality] = VectorFile(missing, _sample(matrix))
             if self._manifest.vectors:
                 self.write_npy(name, modality, matrix)
@@ -106,13 +106,14 @@ class ShardFiles:
         sound = matrix.flags.c_contiguous and _sample(matrix) == shard.vectors[modality].sample
         return matrix if sound else None
 
-    def read(self, shard: Shard) -> pa.Table:
-        """All columns of a shard.
+    def read(self, shard: Shard, columns: list[str] | None = None) -> pa.Table:
+        """Columns of a shard, all by default; the file is closed again.
 
         Raises:
             StoreError: it is missing or damaged.
         """
-        return self.table(shard, self.open(shard))
+        with self.open(shard) as file:  # Windows removes no file that is open
+            return self.table(shard, file, columns)
 
     def open(self, shard: Shard) -> pq.ParquetFile:
         """Open a shard, whose file then stays readable even if a writer replaces it.
@@ -162,7 +163,8 @@ class ShardFiles:
         """Write what is missing or wrong of the `.npy` files of a shard."""
         for modality in self._manifest.modalities:
             if self.mapped(shard, modality) is None:
-                matrix = self.from_parquet(shard, self.open(shard), modality)
+                with self.open(shard) as file:
+                    matrix = self.from_parquet(shard, file, modality)
                 with suppress(PermissionError):  # Windows: somebody maps the damaged one
                     self.write_npy(shard.name, modality, matrix)
 
@@ -183,7 +185,7 @@ class ShardFiles:
         try:
             if sha256_of(path) != shard.sha256:
                 return f"{path}: not the bytes that were written (SHA-256)"
-            self.open(shard)
+            self.open(shard).close()
         except (OSError, StoreError) as error:
             return str(error)
         return None
@@ -192,10 +194,10 @@ class ShardFiles:
         """What of the `.npy` files of a sound shard is not what the Parquet file says."""
         if not self._manifest.vectors:
             return
-        file = self.open(shard)
         for modality in self._manifest.modalities:
             mapped = self.mapped(shard, modality)
-            stored = self.from_parquet(shard, file, modality)
+            with self.open(shard) as file:
+                stored = self.from_parquet(shard, file, modality)
             if mapped is None or mapped.tobytes() != stored.tobytes():
                 yield f"{self.npy(shard.name, modality)}: missing or damaged; can be made anew"
 

@@ -31,7 +31,7 @@ from .shards import ShardFiles, new_name
 
 __all__ = ["Known", "Stamp", "Writer"]
 
-SHARD_BYTES = 128 << 20  # of vectors
+SHARD_BYTES = 64 << 20  # of vectors
 _PAUSE = 0.5  # seconds between two commits, at least
 _SHARE = 20  # and so many times what a commit takes: 5 % of the time goes into committing
 
@@ -50,7 +50,7 @@ class Writer:
         dtype: theirs in the store, "float16" or "float32".
         modalities: of "image" and "text".
         vectors: keep `.npy` files beside the shards, for search to map.
-        rows_per_shard: how many rows a shard may have; by default those of 128 MiB of vectors.
+        rows_per_shard: how many rows a shard may have; by default those of 64 MiB of vectors.
 
     Raises:
         StoreError: the store is of another kind, damaged, or another process writes to it.
@@ -200,13 +200,10 @@ class Writer:
         """Read when first asked for."""
         if self._index is None:
             self._index = KeyIndex(
-                (shard.ordinal, self._columns(shard, [KEY, "size", "mtime_ns", "sha256"]))
+                (shard.ordinal, self._files.read(shard, [KEY, "size", "mtime_ns", "sha256"]))
                 for shard in self.manifest.shards
             )
         return self._index
-
-    def _columns(self, shard: Shard, names: list[str]) -> pa.Table:
-        return self._files.table(shard, self._files.open(shard), names)
 
     def _commit(self) -> None:
         """New files first, then the manifest that lists them, then away with the old ones."""
@@ -313,7 +310,7 @@ class Known(Mapping[str, Stamp]):
     def __iter__(self) -> Iterator[str]:
         writer = self._writer
         for shard in writer.manifest.shards:
-            keys = writer._columns(shard, [KEY])[KEY].to_pylist()
+            keys = writer._files.read(shard, [KEY])[KEY].to_pylist()
             yield from (key for key in keys if key not in writer._replaced)
         yield from list(writer._incoming.stamps)
 

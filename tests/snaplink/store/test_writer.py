@@ -156,6 +156,7 @@ def test_rows_of_two_modalities_may_lack_one(
     assert np.isnan(read.to_numpy("text")).all(axis=1).tolist() == [False, True, False]
     assert np.isnan(read.to_numpy("image")).all(axis=1).tolist() == [False, False, True]
     assert read.vectors("text").missing == read.vectors("image").missing == 1
+    assert read.table(["text_embedding"])["text_embedding"].null_count == 0  # see docs/store.md
     assert read.verify() == []
 
 
