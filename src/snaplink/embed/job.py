@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Thread
 
 from snaplink.errors import PictureError
 from snaplink.store import Writer
@@ -90,6 +91,7 @@ def embed(
         _writer(store, engine.vectors, job) as writer,
     ):
         plan = Plan(given, writer.known(), hashed=job.hashed)
+        Thread(target=plan.count, name="count", daemon=True).start()
         return _Run(writer, plan, job, progress).consume(engine.run(plan.items()))
 
 
@@ -163,7 +165,7 @@ class _Run:
         plan, summary = self._plan, self.summary
         summary.present = plan.present + self._unchanged
         summary.repeated = plan.repeated
-        summary.total = plan.listed if plan.complete else None
+        summary.total = plan.listed if plan.complete else plan.expected
         summary.seconds = time.monotonic() - self._started
         self._progress(summary)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
-from snaplink.errors import PictureError
+from snaplink.errors import PictureError, SnaplinkError
 
 from .items import MISSING, Item, Stamped
 from .sources import Source
@@ -24,6 +25,7 @@ class Plan:
     Attributes:
         listed: how many items were seen so far.
         complete: whether these are all.
+        expected: how many there will be, as far as that is known before.
         missing: keys that the store has and a list names, of files that are not there.
         present: how many of them the store has as they are.
         repeated: how many came again under the same key; the first one counts.
@@ -39,10 +41,17 @@ class Plan:
         self._seen: set[str] = set()
         self.listed = 0
         self.complete = False
+        self.expected: int | None = None
         self.present = 0
         self.repeated = 0
         self.missing: list[str] = []
         self.problems: list[PictureError] = []
+
+    def count(self) -> None:
+        """Find out how many items there will be, `expected`, for those who ask in the meantime."""
+        with suppress(OSError, SnaplinkError):
+            counts = [source.count() for source in self._sources]
+            self.expected = None if None in counts else sum(filter(None, counts))
 
     def items(self) -> Iterator[Item]:
         """The items that are new or changed, each key once."""

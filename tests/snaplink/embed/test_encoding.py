@@ -54,13 +54,13 @@ def test_a_batch_that_does_not_fit_is_halved():
 
 
 def test_one_picture_that_does_not_fit_is_an_error():
-    class None_(Small):
+    class Nothing(Small):
         def _pictures(self, pixels):
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     (whole,) = list(gathered([outcome("1")], 2))
     with pytest.raises(torch.cuda.OutOfMemoryError):
-        encode(whole, None_(batch_size=2), Modalities())
+        encode(whole, Nothing(batch_size=2), Modalities())
 
 
 def test_long_captions_are_cut():

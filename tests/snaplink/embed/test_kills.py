@@ -57,27 +57,45 @@ def rows(store: Path) -> int:
 
 @pytest.mark.parametrize(("engine", "kills"), [("local", KILLS or 3), ("ray", KILLS or 1)])
 def test_one_correct_row_a_picture_after_any_kills(crowd, tmp_path, engine, kills, capsys):
-    """Kills come when so many more rows are there: spread over the run, and at any moment of it."""
+    """Kills hit runs that are not done, from their first moment to their last one.
+
+    A store that is complete before all kills are done is checked, and another one begun.
+    """
     chance = random.Random(kills)
-    store = tmp_path / "store"
-    seen = []
-    for _ in range(kills):
-        process = start(crowd, store, engine)
-        goal = rows(store) + PICTURES // (kills + 1) * chance.random()
-        while process.poll() is None and rows(store) < goal:
-            time.sleep(0.05)
-        time.sleep(chance.random() * 0.3)
-        process.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+    stores, seen = [tmp_path / "0"], []
+    while len(seen) < kills:
+        if rows(stores[-1]) == PICTURES:
+            check(crowd, stores[-1])
+            stores.append(tmp_path / f"{len(stores)}")
+        before = rows(stores[-1])
+        process = start(crowd, stores[-1], engine)
+        wait_for_a_moment(process, stores[-1], chance)
+        hit = process.poll() is None
+        process.kill()
         process.communicate()
-        assert rows(store) >= (seen[-1] if seen else 0), "rows were lost"
-        seen.append(rows(store))
-    process = start(crowd, store, engine)
+        assert rows(stores[-1]) >= before, "rows were lost"
+        if hit:
+            seen.append(rows(stores[-1]))
+    process = start(crowd, stores[-1], engine)
     _, errors = process.communicate()
     assert (process.returncode, b"snaplink:" in errors, b"Traceback" in errors) == (0, False, False)
-    check(crowd, store)
-    with capsys.disabled():
-        if KILLS:
-            print(f"\n{engine}: {kills} kills, rows at each {seen}")
+    check(crowd, stores[-1])
+    if KILLS:
+        with capsys.disabled():
+            print(f"\n{engine}: {kills} kills in {len(stores)} stores, rows after each: {seen}")
+
+
+def wait_for_a_moment(process: subprocess.Popen[bytes], store: Path, chance: random.Random) -> None:
+    """In every second run one before rows are written; else one after some were."""
+    if chance.random() < 0.5:
+        limit = time.monotonic() + chance.random() * 4
+        while process.poll() is None and time.monotonic() < limit:
+            time.sleep(0.02)
+        return
+    goal = rows(store) + chance.randrange(1, max(2, (PICTURES - rows(store)) // 2))
+    while process.poll() is None and rows(store) < goal:
+        time.sleep(0.02)
+    time.sleep(chance.random() * 0.3)
 
 
 def check(crowd: Path, store: Path) -> None:

@@ -17,6 +17,7 @@ import torch
 from snaplink.embed.items import MISSING
 from snaplink.embed.places import place_of
 from snaplink.embed.reading import Reader
+from snaplink.embed.sources import Columns, opened
 from snaplink.errors import ArgumentError, MissingPackageError
 
 
@@ -227,3 +228,17 @@ def test_a_missing_client_names_the_extra(listed, monkeypatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(MissingPackageError, match=r'pip install "snaplink\[s3\]"'):
         listed("s3://bucket/photos/")
+
+
+def test_sources_say_how_many_items_they_have(photos, tmp_path, shard, bucket):
+    (photos / "list.txt").write_text("0.jpg\n1.jpg\n", encoding="utf-8")
+    pq.write_table(pa.table({"url": ["https://h/a", "https://h/b"]}), tmp_path / "a.parquet")
+    (tmp_path / "a.csv").write_text("url\nhttps://h/a\n", encoding="utf-8")
+
+    def counts(*names) -> list[int | None]:
+        return [source.count() for source in opened(names, Columns())]
+
+    assert counts(photos, photos / "0.jpg", photos / "list.txt") == [6, 1, 2]
+    assert counts(shard("00.tar", 0), tmp_path / "a.parquet", tmp_path / "a.csv") == [2, 2, None]
+    shard("photos/01.tar", 2)
+    assert counts(photos, "https://h/a.jpg", bucket) == [8, 1, None]

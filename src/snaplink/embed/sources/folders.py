@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from snaplink.errors import ArgumentError, PictureError
@@ -24,6 +24,9 @@ class Picture(Source):
 
     def __init__(self, path: str) -> None:
         self._path = path
+
+    def count(self) -> int:
+        return 1
 
     def items(self, report: Report) -> Iterator[Item]:
         folder, name = os.path.split(self._path)
@@ -47,6 +50,17 @@ class Folder(Source):
     def owns(self, key: str) -> bool:
         return key.startswith(address(self._path).rstrip("/") + "/")
 
+    def count(self) -> int | None:
+        pictures, tables = 0, []
+        for parent, name, _ in self._files(lambda error: None):
+            if Path(name).suffix.lower() in EXTENSIONS:
+                pictures += 1
+            elif name.endswith(".tar"):
+                pictures += Tar(str(Path(parent, name))).count()
+            else:
+                tables.append(str(Path(parent, name)))
+        return pictures or (None if tables else 0)
+
     def items(self, report: Report) -> Iterator[Item]:
         found = False
         tables: list[str] = []
@@ -65,16 +79,23 @@ class Folder(Source):
         def unreadable(error: OSError) -> None:
             report(PictureError(str(error.filename), f"cannot be listed ({error.strerror})"))
 
+        for parent, name, beside in self._files(unreadable):
+            if Path(name).suffix.lower() in EXTENSIONS:
+                yield _item(parent, name, beside)
+            elif name.endswith(".tar"):
+                yield from Tar(str(Path(parent, name))).items(report)
+            else:
+                tables.append(str(Path(parent, name)))
+
+    def _files(self, unreadable: Callable[[OSError], None]) -> Iterator[tuple[str, str, set[str]]]:
+        """Folder, name and what may belong to it, of all that may hold pictures."""
         for parent, folders, files in os.walk(self._path, onerror=unreadable):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             beside = {name for name in files if name.endswith((".txt", ".json"))}
-            for name in sorted(name for name in files if not name.startswith(".")):
-                if Path(name).suffix.lower() in EXTENSIONS:
-                    yield _item(parent, name, beside)
-                elif name.endswith(".tar"):
-                    yield from Tar(str(Path(parent, name))).items(report)
-                elif name.endswith(ENDINGS):
-                    tables.append(str(Path(parent, name)))
+            for name in sorted(files):
+                known = Path(name).suffix.lower() in EXTENSIONS or name.endswith((".tar", *ENDINGS))
+                if known and not name.startswith("."):
+                    yield parent, name, beside
 
 
 def _rows(path: str, columns: Columns, report: Report) -> Iterator[Item]:

@@ -107,6 +107,10 @@ class List(Source):
         self._columns = columns
         self._folder = name.rpartition("/")[0] if "://" in name else str(Path(name).parent)
 
+    def count(self) -> int | None:
+        """As if every line were a picture."""
+        return None if self._name == "-" else sum(1 for _ in self._lines())
+
     def items(self, report: Report) -> Iterator[Item]:
         try:
             for line in self._lines():

@@ -43,6 +43,10 @@ class Source(ABC):
     def items(self, report: Report) -> Iterator[Item]:
         """List it, in an order that is always the same, without reading pictures of files."""
 
+    def count(self) -> int | None:
+        """How many items there are, if that is known soon: for the time left, no more."""
+        return None
+
     def owns(self, key: str) -> bool:
         """Whether a row of this key came from here, so that it is gone if it is not listed."""
         return False

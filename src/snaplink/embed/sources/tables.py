@@ -49,6 +49,12 @@ class Table(Source):
         self._columns = columns
         self._picture, self._text = self._found(columns)
 
+    def count(self) -> int | None:
+        if not self.address.endswith(".parquet"):
+            return None
+        with open_any(self.address) as file:
+            return int(pq.ParquetFile(file).metadata.num_rows)
+
     def owns(self, key: str) -> bool:
         return key.startswith(f"{self.address}#")
 

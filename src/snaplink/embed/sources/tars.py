@@ -79,6 +79,9 @@ class Tar(_Archive):
     def _place(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Place:
         return Member(self._named(member), self.address, member.offset_data, member.size)
 
+    def count(self) -> int:
+        return sum(1 for _ in self.items(lambda error: None))
+
     def _check_end(self, tar: tarfile.TarFile) -> None:
         with Path(self.address).open("rb") as file:
             file.seek(tar.offset)  # after the last member

@@ -26,6 +26,9 @@ class RemotePicture(Source):
     def __init__(self, url: str) -> None:
         self._url = url
 
+    def count(self) -> int:
+        return 1
+
     def items(self, report: Report) -> Iterator[Item]:
         yield Item(self._url, Remote(self._url))
 
