@@ -114,23 +114,25 @@ class BulkPreprocess:
         columns_first = height - tall >= 2 * (width - wide)
         if operator is None or picture.mode not in _COLOURS or not shrinks or columns_first:
             return None
-        given = lent_pixels.pixels(picture)
-        if picture.mode == "RGBA" and given[..., 3].min() < 255:
-            return None  # colours weigh as much as they are opaque
         top, left = self.crop.corner(*target) if self.crop else (0, 0)
         if self.crop:  # there is no use for what lies right of it and below it
             tall, wide = (
                 min(length, first + size)
                 for length, first, size in zip(target, (top, left), self.crop.size, strict=True)
             )
-        rows = math.ceil((tall + 2) * height / target[0]) + 1
-        small: Tensor = operator(
-            torch.from_numpy(given[:rows]).permute(2, 0, 1)[None],
-            [tall, wide],
-            False,
-            target[0] / height,
-            target[1] / width,
-        )[0, :3, top:, left:]
+        rows = min(height, math.ceil((tall + 2) * height / target[0]) + 1)
+        down, across = target[0] / height, target[1] / width
+        parts: list[Tensor] = []
+        for strip in lent_pixels.strips(picture, rows):
+            if picture.mode == "RGBA" and strip[..., 3].min() < 255:
+                return None  # colours weigh as much as they are opaque
+            part = torch.from_numpy(strip).permute(2, 0, 1)[None]
+            size, scale = ([tall, wide], down) if len(strip) == rows else ([len(strip), wide], 1.0)
+            parts.append(operator(part, size, False, scale, across))
+        small = parts[0]
+        if len(parts) > 1:
+            small = operator(torch.cat(parts, dim=2), [tall, wide], False, down, 1.0)
+        small = small[0, :3, top:, left:]
         return (self.crop(small) if self.crop else small).contiguous()
 
     def _exactly(self, picture: Image.Image) -> Tensor:

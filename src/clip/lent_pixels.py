@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-__all__ = ["pixels"]
+__all__ = ["pixels", "strips"]
 
 Pixels = npt.NDArray[np.uint8]
+
+_LENT = 4_000_000  # pixels; Pillow keeps larger pictures in several pieces
+_STRIP = 1_000_000
 
 
 def pixels(picture: Image.Image) -> Pixels:
@@ -32,6 +36,20 @@ def pixels(picture: Image.Image) -> Pixels:
         except ValueError:  # the picture lies in several pieces
             pass
     return np.array(picture)
+
+
+def strips(picture: Image.Image, rows: int) -> Iterator[Pixels]:
+    """The first rows of a picture, as `pixels` gives them: at once, or in strips if it is large.
+
+    >>> [len(strip) for strip in strips(Image.new("RGB", (2000, 3000)), rows=1200)]
+    [500, 500, 200]
+    """
+    if picture.width * picture.height <= _LENT:
+        yield pixels(picture)[:rows]
+        return
+    step = max(1, _STRIP // picture.width)
+    for top in range(0, rows, step):
+        yield pixels(picture.crop((0, top, picture.width, min(top + step, rows))))
 
 
 class _ArrowArray(ctypes.Structure):

@@ -103,6 +103,11 @@ def test_pictures_of_more_than_one_piece():
     with pytest.raises(ValueError, match="not contiguous"):
         image.__arrow_c_array__()
     assert difference(transform(64), image).max() == 1
+    assert difference(transform(64), image.rotate(90, expand=True)).max() == 1
+    image.putalpha(255)
+    assert difference(transform(64), image).max() == 1
+    image.putpixel((1300, 1600), (0, 0, 0, 0))
+    assert difference(transform(64), image).max() == 0
 
 
 def test_pillow_that_lends_nothing(monkeypatch):
