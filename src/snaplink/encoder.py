@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # as all the world calls it
@@ -16,6 +16,9 @@ import clip
 from clip.bulk import BulkPreprocess
 
 from .errors import ArgumentError
+
+if TYPE_CHECKING:
+    from clip.optimized import AcceleratedCLIP, OptimizedCLIP
 
 __all__ = ["ClipEncoder", "Encoder", "load_encoder"]
 
@@ -128,7 +131,8 @@ class ClipEncoder(Encoder):
     """What `clip.load` gives, as an `Encoder`.
 
     Args:
-        model: a CLIP model in eval mode, on the device where it is to run.
+        model: a CLIP model in eval mode, on the device where it is to run, or what
+            `clip.optimize` made of one.
         preprocess: its transform, a PIL picture to a tensor ``[3, resolution, resolution]``.
         name: what to call it.
         batch_size: how many pictures or texts run at once.
@@ -137,14 +141,14 @@ class ClipEncoder(Encoder):
 
     def __init__(
         self,
-        model: clip.model.CLIP,
+        model: clip.model.CLIP | OptimizedCLIP | AcceleratedCLIP,
         preprocess: Callable[[Image.Image], Tensor],
         name: str = "",
         batch_size: int = 32,
         *,
         weights_sha256: str | None = None,
     ) -> None:
-        self.model = model
+        self.model: Any = model
         self.preprocess = preprocess
         self.bulk = BulkPreprocess.of(preprocess)
         self.precision = _precision(model)
@@ -157,6 +161,11 @@ class ClipEncoder(Encoder):
 
     def weights_sha256(self) -> str:
         if self._weights_sha256 is None:
+            if not hasattr(self.model, "state_dict"):
+                raise ArgumentError(
+                    "an optimised model has packed its weights away: give their SHA-256 as "
+                    "ClipEncoder(weights_sha256=…), or use snaplink.load_encoder"
+                )
             from .fingerprint import weights_sha256
 
             self._weights_sha256 = weights_sha256(self.model)
@@ -225,6 +234,8 @@ def load_encoder(
 
 def _is_causal(model: Any) -> bool:
     """Is it our own text tower, in which no position sees what is behind it?"""
+    if hasattr(model, "precision"):  # clip.optimize has looked
+        return True
     return type(model) is clip.model.CLIP and all(
         getattr(block, "attn_mask", None) is not None for block in model.transformer.resblocks
     )

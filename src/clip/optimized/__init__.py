@@ -9,23 +9,21 @@ them, and `encoder.py` is both towers; `choice.py` and `memory.py` answer ``"aut
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from ..errors import OptimizeError
 from . import choice, probes, structure
 from .accelerator import AcceleratedCLIP
 from .encoder import OptimizedCLIP
-from .linears import kind_of
+from .linears import kit_of
 
 __all__ = ["AcceleratedCLIP", "OptimizedCLIP", "optimize"]
-
-Precision = Literal["auto", "fp32", "bf16", "int8"]
 
 _AT_LEAST = {"fp32": 0.99999, "bf16": 0.995, "int8": 0.98}
 """Smallest cosine to the model's own features; below it something is wrong, not imprecise."""
 
 
-def optimize(model: Any, precision: Precision = "auto") -> OptimizedCLIP | AcceleratedCLIP:
+def optimize(model: Any, precision: str = "auto") -> OptimizedCLIP | AcceleratedCLIP:
     """A frozen copy of a CLIP model, packed for inference, with the same encode methods.
 
     On a CPU: weights packed for oneDNN once, activation and residual fused, captions without
@@ -65,8 +63,8 @@ def optimize(model: Any, precision: Precision = "auto") -> OptimizedCLIP | Accel
 
 
 def _packed(model: Any, precision: str) -> OptimizedCLIP | None:
-    kind = kind_of(precision)
-    return None if kind is None else OptimizedCLIP(model, precision, kind)
+    kit = kit_of(precision)
+    return None if kit is None else OptimizedCLIP(model, precision, kit)
 
 
 def _refuse(precision: str) -> OptimizedCLIP:

@@ -15,6 +15,9 @@ __all__ = ["fastest"]
 _NEARLY = 0.999
 """The smallest cosine to the exact features that `auto` accepts."""
 
+_CLEARLY = 0.95
+"""How much of the time a less exact precision may take to be worth it."""
+
 _PICTURES, _CAPTIONS = 8, 32
 
 
@@ -35,7 +38,7 @@ def fastest(model: Any, pack: Callable[[str], OptimizedCLIP | None]) -> Optimize
     text = probes.captions(_CAPTIONS, model.context_length, model.vocab_size)
     exact = probes.both(model, image, text)
     best, shortest, measured = None, float("inf"), {}
-    for precision in ("int8", "bf16", "fp32"):
+    for precision in ("fp32", "bf16", "int8"):
         candidate = pack(precision)  # one beside the best so far, to spare memory
         if candidate is None:
             continue
@@ -43,7 +46,7 @@ def fastest(model: Any, pack: Callable[[str], OptimizedCLIP | None]) -> Optimize
         cosine = min(probes.cosine(*pair) for pair in pairs)
         seconds = _seconds(partial(probes.both, candidate, image, text))
         measured[precision] = {"cosine": cosine, "seconds": seconds}
-        if seconds < shortest and (cosine >= _NEARLY or precision == "fp32"):
+        if best is None or (cosine >= _NEARLY and seconds < _CLEARLY * shortest):
             best, shortest = candidate, seconds
     assert best is not None
     memory.remember(known_as, best.precision, measured)

@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812  # as all the world calls it
 from torch import Tensor
 
 from ..model import VisionTransformer
-from .linears import Linear
+from .linears import Kit
 from .resnet import ResNet
 from .stack import own
 from .text import TextTower
@@ -49,14 +49,17 @@ class OptimizedCLIP:
     dtype = torch.float32
     training = False
 
-    def __init__(self, model: Any, precision: str, kind: type[Linear]) -> None:
+    def __init__(self, model: Any, precision: str, kit: Kit) -> None:
         self.precision = precision
         self.visual = Visual(model.visual.input_resolution, model.visual.output_dim)
         self.context_length: int = model.context_length
         self.logit_scale = own(model.logit_scale)
-        tower = ViT if type(model.visual) is VisionTransformer else ResNet
-        self._pictures = tower(model.visual, kind)
-        self._texts = TextTower(model, kind)
+        self._pictures: ViT | ResNet
+        if type(model.visual) is VisionTransformer:
+            self._pictures = ViT(model.visual, kit.pictures)
+        else:
+            self._pictures = ResNet(model.visual, kit.pictures, kit.convolutions)
+        self._texts = TextTower(model, kit.texts)
 
     def eval(self) -> OptimizedCLIP:
         return self

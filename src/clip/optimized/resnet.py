@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # as all the world calls it
 from torch import Tensor, nn
 
-from .linears import Bf16Linear, Int8Linear, Linear, bf16_is_fast, kind_of
+from .linears import Make
 from .stack import attention, own
 
 __all__ = ["ResNet"]
@@ -23,17 +23,16 @@ class ResNet:
 
     Args:
         visual: an exact one, see `structure.py`.
-        kind: the class of the linear layers and of the 1x1 convolutions.
+        make: makes the linear layers and the 1x1 convolutions.
+        dtype: what the 3x3 convolutions compute in.
     """
 
-    def __init__(self, visual: Any, kind: type[Linear]) -> None:
-        half = kind is Bf16Linear or (kind is Int8Linear and bf16_is_fast())
-        dtype = torch.bfloat16 if half else torch.float32
+    def __init__(self, visual: Any, make: Make, dtype: torch.dtype) -> None:
         pairs = ((visual.conv1, visual.bn1), (visual.conv2, visual.bn2), (visual.conv3, visual.bn3))
         self._stem = [_Convolution(*pair, dtype) for pair in pairs]
         stages = (visual.layer1, visual.layer2, visual.layer3, visual.layer4)
-        self._blocks = [_Bottleneck(block, kind, dtype) for stage in stages for block in stage]
-        self._pool = _AttentionPool(visual.attnpool, kind)
+        self._blocks = [_Bottleneck(block, make, dtype) for stage in stages for block in stage]
+        self._pool = _AttentionPool(visual.attnpool, make)
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Pictures, float32 [N, 3, R, R], to features [N, E]."""
@@ -74,9 +73,9 @@ class _Convolution:
 class _Pointwise:
     """A 1x1 convolution with its norm, on [N, C, H, W] with channels last."""
 
-    def __init__(self, convolution: nn.Conv2d, norm: nn.BatchNorm2d, kind: type[Linear]) -> None:
+    def __init__(self, convolution: nn.Conv2d, norm: nn.BatchNorm2d, make: Make) -> None:
         weight, bias = _folded(convolution, norm)
-        self._linear = kind(weight.flatten(1), bias)
+        self._linear = make(weight.flatten(1), bias)
 
     def __call__(self, x: Tensor) -> Tensor:
         return _picture(self._linear(_used_up(x), "relu"), x)
@@ -107,13 +106,13 @@ def _picture(rows: Tensor, like: Tensor) -> Tensor:
 
 
 class _Bottleneck:
-    def __init__(self, block: Any, kind: type[Linear], dtype: torch.dtype) -> None:
+    def __init__(self, block: Any, make: Make, dtype: torch.dtype) -> None:
         self._stride = block.stride
-        self._narrow = _Pointwise(block.conv1, block.bn1, kind)
+        self._narrow = _Pointwise(block.conv1, block.bn1, make)
         self._look = _Convolution(block.conv2, block.bn2, dtype)
-        self._widen = _Pointwise(block.conv3, block.bn3, kind)
+        self._widen = _Pointwise(block.conv3, block.bn3, make)
         shortcut = block.downsample
-        self._shortcut = None if shortcut is None else _Pointwise(shortcut[1], shortcut[2], kind)
+        self._shortcut = None if shortcut is None else _Pointwise(shortcut[1], shortcut[2], make)
 
     def __call__(self, x: Tensor) -> Tensor:
         hidden = self._shrunk(self._look(self._narrow(x)))
@@ -128,19 +127,17 @@ class _Bottleneck:
 class _AttentionPool:
     """The mean of all places asks, and every place answers."""
 
-    def __init__(self, pool: Any, kind: type[Linear]) -> None:
+    def __init__(self, pool: Any, make: Make) -> None:
         self._heads = pool.num_heads
         self._places = own(pool.positional_embedding)  # [HW + 1, C]
         factor = (pool.q_proj.in_features // pool.num_heads) ** -0.5
-        self._q = kind(own(pool.q_proj.weight) * factor, own(pool.q_proj.bias) * factor)
+        self._q = make(own(pool.q_proj.weight) * factor, own(pool.q_proj.bias) * factor)
         keys_and_values = (pool.k_proj, pool.v_proj)
-        self._kv = kind(
+        self._kv = make(
             torch.cat([own(linear.weight) for linear in keys_and_values]),
             torch.cat([own(linear.bias) for linear in keys_and_values]),
         )
-        exact = kind_of("fp32")
-        assert exact is not None
-        self._out = exact(own(pool.c_proj.weight), own(pool.c_proj.bias))
+        self._out = own(pool.c_proj.weight), own(pool.c_proj.bias)
 
     def __call__(self, x: Tensor) -> Tensor:
         places = x.flatten(2).transpose(1, 2)  # [N, HW, C]
@@ -149,4 +146,4 @@ class _AttentionPool:
         q = self._q.heads(places[:, 0].clone()).view(count, self._heads, 1, -1)
         kv = self._kv.heads(places.reshape(count * length, width))
         k, v = kv.view(count, length, 2, self._heads, -1).permute(2, 0, 3, 1, 4)
-        return self._out(attention(q, k, v, causal=False).float())
+        return F.linear(attention(q, k, v, causal=False).float(), *self._out)

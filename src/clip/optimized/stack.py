@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # as all the world calls it
 from torch import Tensor, nn
 
-from .linears import Activation, Linear
+from .linears import Activation, Make
 
 __all__ = ["Group", "Norm", "Stack", "attention"]
 
@@ -54,14 +54,14 @@ class Stack:
 
     Args:
         transformer: with exact blocks, see `structure.py`.
-        kind: the class of the linear layers.
+        make: makes the linear layers.
         causal: whether a position sees only those before it.
     """
 
-    def __init__(self, transformer: Any, kind: type[Linear], *, causal: bool) -> None:
+    def __init__(self, transformer: Any, make: Make, *, causal: bool) -> None:
         *blocks, last = transformer.resblocks
-        self._blocks = [_Block(block, kind, causal) for block in blocks]
-        self._last = _LastBlock(last, kind)
+        self._blocks = [_Block(block, make, causal) for block in blocks]
+        self._last = _LastBlock(last, make)
 
     def __call__(self, x: Tensor, groups: Sequence[Group], chosen: Tensor) -> Tensor:
         """The rows `chosen`, one of each sequence (a text's last one), behind the last block.
@@ -79,27 +79,27 @@ class Stack:
 class _Mlp:
     """The second half of a block: norm, two linears, residual."""
 
-    def __init__(self, block: Any, kind: type[Linear]) -> None:
+    def __init__(self, block: Any, make: Make) -> None:
         quick = type(block.mlp.gelu) is not nn.GELU
         factor = _QUICK if quick else 1.0
         fc, proj = block.mlp.c_fc, block.mlp.c_proj
         self._activation: Activation = "swish" if quick else "gelu"
         self._norm = Norm(block.ln_2)
-        self._fc = kind(own(fc.weight) * factor, own(fc.bias) * factor)
-        self._proj = kind(own(proj.weight) / factor, own(proj.bias))
+        self._fc = make(own(fc.weight) * factor, own(fc.bias) * factor)
+        self._proj = make(own(proj.weight) / factor, own(proj.bias))
 
     def __call__(self, x: Tensor) -> Tensor:
         return self._proj.plus(self._fc(self._norm(x), self._activation), x)
 
 
 class _Block:
-    def __init__(self, block: Any, kind: type[Linear], causal: bool) -> None:
+    def __init__(self, block: Any, make: Make, causal: bool) -> None:
         self._heads, self._causal = block.attn.num_heads, causal
         self._norm = Norm(block.ln_1)
         weight, bias = _scaled_in_proj(block.attn)
-        self._qkv = kind(weight, bias)
-        self._out = kind(own(block.attn.out_proj.weight), own(block.attn.out_proj.bias))
-        self._mlp = _Mlp(block, kind)
+        self._qkv = make(weight, bias)
+        self._out = make(own(block.attn.out_proj.weight), own(block.attn.out_proj.bias))
+        self._mlp = _Mlp(block, make)
 
     def __call__(self, x: Tensor, groups: Sequence[Group]) -> Tensor:
         qkv = self._qkv.heads(self._norm(x))  # [T, 3 D]
@@ -115,15 +115,15 @@ class _Block:
 class _LastBlock:
     """Keys and values of every row, and all else of the chosen rows only."""
 
-    def __init__(self, block: Any, kind: type[Linear]) -> None:
+    def __init__(self, block: Any, make: Make) -> None:
         self._heads = block.attn.num_heads
         self._norm = Norm(block.ln_1)
         weight, bias = _scaled_in_proj(block.attn)
         width = weight.shape[1]
-        self._q = kind(weight[:width], bias[:width])
-        self._kv = kind(weight[width:], bias[width:])
-        self._out = kind(own(block.attn.out_proj.weight), own(block.attn.out_proj.bias))
-        self._mlp = _Mlp(block, kind)
+        self._q = make(weight[:width], bias[:width])
+        self._kv = make(weight[width:], bias[width:])
+        self._out = make(own(block.attn.out_proj.weight), own(block.attn.out_proj.bias))
+        self._mlp = _Mlp(block, make)
 
     def __call__(self, x: Tensor, groups: Sequence[Group], chosen: Tensor) -> Tensor:
         normed = self._norm(x)

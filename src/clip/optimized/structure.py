@@ -37,6 +37,8 @@ def check(model: Any) -> None:
         raise OptimizeError("the model is in training mode: call model.eval() first")
     if not (towers.is_original() and towers._ORIGINALS.unchanged()):
         raise OptimizeError("a class or a function of clip.model has been replaced")
+    if model.text_projection is None:
+        raise OptimizeError("text_projection is None, so the model itself encodes no text")
     for name, module in model.named_modules():
         _check_module(name or "the model", module)
     _check_blocks("transformer", model.transformer, causal=True)
@@ -44,6 +46,9 @@ def check(model: Any) -> None:
         _check_blocks("visual.transformer", model.visual.transformer, causal=False)
     elif type(model.visual) is not towers.ModifiedResNet:
         raise OptimizeError(f"visual is a {type(model.visual).__name__}, no tower of clip.model")
+    for name, module in model.visual.named_modules():
+        if isinstance(module, nn.Conv2d) and not _is_usual_convolution(module):
+            raise OptimizeError(f"visual.{name} has other strides or padding than clip.model gives")
 
 
 def _check_module(name: str, module: nn.Module) -> None:
@@ -74,6 +79,21 @@ def _check_blocks(name: str, transformer: Any, *, causal: bool) -> None:
             raise OptimizeError(f"{name}.resblocks.{number} is not built as clip.model builds it")
         if not _is_usual(block.attn_mask, causal):
             raise OptimizeError(f"{name}.resblocks.{number}.attn_mask is not the original's")
+
+
+def _is_usual_convolution(convolution: nn.Conv2d) -> bool:
+    side, stride, padding = convolution.kernel_size[0], convolution.stride, convolution.padding
+    usual = [((side, side), (0, 0))]  # patches
+    if side in (1, 3):
+        same = (side // 2, side // 2)
+        usual += [((1, 1), same), ((2, 2), same)]
+    return (
+        (stride, padding) in usual
+        and convolution.padding_mode == "zeros"
+        and convolution.groups == 1
+        and set(convolution.dilation) == {1}
+        and convolution.bias is None
+    )
 
 
 def _is_usual(mask: Any, causal: bool) -> bool:

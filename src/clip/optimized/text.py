@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .linears import Linear
+from .linears import Make
 from .stack import Group, Norm, Stack, own
 
 __all__ = ["TextTower"]
@@ -18,16 +18,15 @@ class TextTower:
 
     Args:
         model: with an exact text tower, see `structure.py`.
-        kind: the class of the blocks' linear layers.
+        make: makes the blocks' linear layers.
     """
 
-    def __init__(self, model: Any, kind: type[Linear]) -> None:
+    def __init__(self, model: Any, make: Make) -> None:
         self._tokens = own(model.token_embedding.weight)  # [vocabulary, D]
         self._places = own(model.positional_embedding)  # [context, D]
-        self._stack = Stack(model.transformer, kind, causal=True)
+        self._stack = Stack(model.transformer, make, causal=True)
         self._norm = Norm(model.ln_final)
-        projection = model.text_projection
-        self._projection = None if projection is None else own(projection)
+        self._projection = own(model.text_projection)  # [D, E]
 
     @property
     def context_length(self) -> int:
@@ -35,7 +34,7 @@ class TextTower:
 
     @property
     def output_dim(self) -> int:
-        return self._tokens.shape[1] if self._projection is None else self._projection.shape[1]
+        return self._projection.shape[1]
 
     def __call__(self, text: Tensor) -> Tensor:
         """Token ids [N, L], int32 or int64 on the CPU, to features [N, E]."""
@@ -48,9 +47,7 @@ class TextTower:
         inside = places < lengths[:, None]  # [N, L]
         ids = text[order, : len(places)][inside].long()  # [T]
         x = self._tokens[ids] + self._places[places.expand_as(inside)[inside]]
-        x = self._norm(self._stack(x, groups, lengths.cumsum(0) - 1))
-        if self._projection is not None:
-            x = x @ self._projection
+        x = self._norm(self._stack(x, groups, lengths.cumsum(0) - 1)) @ self._projection
         features = torch.empty_like(x)
         features[order] = x
         return features

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .linears import Linear
+from .linears import Make
 from .stack import Group, Norm, Stack, own
 
 __all__ = ["ViT"]
@@ -18,18 +18,18 @@ class ViT:
 
     Args:
         visual: an exact one, see `structure.py`.
-        kind: the class of the linear layers.
+        make: makes the linear layers.
     """
 
-    def __init__(self, visual: Any, kind: type[Linear]) -> None:
+    def __init__(self, visual: Any, make: Make) -> None:
         weight = own(visual.conv1.weight)
         width, _, self._patch, _ = weight.shape
-        self._patches = kind(weight.flatten(1), torch.zeros(width))
+        self._patches = make(weight.flatten(1), torch.zeros(width))
         places = own(visual.positional_embedding)  # [L, D]
         self._class = own(visual.class_embedding) + places[0]
         self._places = places[1:]
         self._norm_before = Norm(visual.ln_pre)
-        self._stack = Stack(visual.transformer, kind, causal=False)
+        self._stack = Stack(visual.transformer, make, causal=False)
         self._norm_behind = Norm(visual.ln_post)
         self._projection = None if visual.proj is None else own(visual.proj)
 
