@@ -12,8 +12,8 @@ is anything but. So the steps are taken in a metric that is near the Hessian: of
 
     a_k * Gram + strength,    Gram = sum_i w_i x_i x_i',    w_i = sum_k p_ik (1 - p_ik)
 
-with a_k the class's share in the weights w. One eigendecomposition of the Gram matrix inverts it for
-all classes, and a tenth of the iterations is left.
+with a_k the class's share in the weights w. One eigendecomposition of the Gram matrix inverts it
+for all classes, and a tenth of the iterations is left.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from torch import Tensor
 
 __all__ = ["Fit", "LogisticPath"]
 
-MEMORY = 10
-"""How many steps L-BFGS remembers, as in SciPy's."""
+MEMORY = 30
+"""How many steps L-BFGS remembers."""
 
 _ENOUGH = 1e-5
 """What a further step may still promise, as a share of the objective."""
@@ -104,47 +104,47 @@ class LogisticPath:
         self.offset = offset
         self.tolerance = tolerance
         self.max_iterations = max_iterations
-        self.known: dict[float, tuple[Tensor, Fit]] = {}
+        self.known: dict[float, tuple[Fit, _Descent]] = {}
 
     def fit(self, strength: float) -> Fit:
         """The minimum for a penalty above 0."""
         if strength not in self.known:
             objective = _Objective(self.features, self.labels, self.offset, strength)
-            found, state = minimise(
-                objective, self._start(strength), self.tolerance, self.max_iterations
-            )
-            self.known[strength] = (found, self._fit(strength, found, state))
-        return self.known[strength][1]
+            descent = self._start(objective)
+            descent.run(self.tolerance, self.max_iterations)
+            self.known[strength] = (self._fit(strength, descent), descent)
+        return self.known[strength][0]
 
-    def _start(self, strength: float) -> Tensor:
-        """The nearest known solution [classes, dim + 1]; else no weights, and the biases for it."""
+    def _start(self, objective: _Objective) -> _Descent:
+        """From the nearest solution."""
         if self.known:
+            strength = objective.strength
             nearest = min(self.known, key=lambda other: abs(math.log(other / strength)))
-            return self.known[nearest][0]
+            return _Descent(objective, self.known[nearest][1].point)
         start = self.features.new_zeros(self.classes, self.features.shape[1] + 1)
-        if self.offset is None:
+        if self.offset is None:  # without weights, the biases are known
             counts = torch.bincount(self.labels, minlength=self.classes)
             start[:, -1] = counts.clamp_min(1).float().log()
             start[:, -1] -= start[:, -1].mean()
-        return start
+        return _Descent(objective, start)
 
-    def _fit(self, strength: float, found: Tensor, state: _State) -> Fit:
-        weight, bias = found[:, :-1], found[:, -1]
+    def _fit(self, strength: float, descent: _Descent) -> Fit:
+        weight, bias = descent.point[:, :-1], descent.point[:, -1]
         if self.basis is not None:
             weight = weight @ self.basis.T
         return Fit(
             strength,
             weight.contiguous(),
             bias - weight @ self.mean,
-            state.value,
-            state.steepest,
-            state.iterations,
-            state.converged,
+            descent.value,
+            descent.steepest,
+            descent.iterations,
+            descent.converged,
         )
 
 
 class _Objective:
-    """J, its gradient, and the metric for its steps, of W and b as one matrix [classes, dim + 1]."""
+    """J, its gradient, and the metric for steps, of W and b as one matrix [classes, dim + 1]."""
 
     def __init__(
         self, features: Tensor, labels: Tensor, offset: Tensor | None, strength: float
@@ -183,78 +183,26 @@ class _Metric:
     def __init__(
         self, features: Tensor, by_picture: Tensor, by_class: Tensor, strength: float
     ) -> None:
-        total = by_picture.sum().clamp_min(1e-20)
-        self.mean = by_picture @ features / total  # m / s
+        self.total = by_picture.sum().clamp_min(1e-20)  # s
+        self.mean = by_picture @ features / self.total  # m / s
         centred = features - self.mean
         gram = centred.T @ (centred * by_picture[:, None])
         # On the CPU: not every device has it.
         values, vectors = torch.linalg.eigh(gram.cpu())
         self.vectors = vectors.to(features.device)
-        share = by_class / total
-        share = share.clamp_min(1e-3 * share.mean().item())[:, None]  # a: [classes, 1]
+        share = by_class / self.total
+        self.share = share.clamp_min(1e-3 * share.mean().item())[:, None]  # a: [classes, 1]
         spectrum = values.clamp_min(values.max().item() * 1e-7).to(features.device)
-        self.weight = 1 / (share * spectrum + strength)  # [classes, dim]
-        self.bias = 1 / (share[:, 0] * total)
+        self.curvature = self.share * spectrum  # [classes, dim]
+        self.strength = strength
 
     def __call__(self, slope: Tensor) -> Tensor:
         """A gradient [classes, dim + 1] to the step against it."""
         along, aside = slope[:, :-1], slope[:, -1]
         turned = (along - aside[:, None] * self.mean) @ self.vectors
-        weight = (turned * self.weight) @ self.vectors.T
-        bias = aside * self.bias - weight @ self.mean
+        weight = (turned / (self.curvature + self.strength)) @ self.vectors.T
+        bias = aside / (self.share[:, 0] * self.total) - weight @ self.mean
         return torch.cat([weight, bias[:, None]], dim=1)
-
-
-@dataclass
-class _State:
-    """How far a minimisation is."""
-
-    value: float
-    steepest: float
-    iterations: int = 0
-    converged: bool = False
-
-
-def minimise(
-    objective: _Objective, start: Tensor, tolerance: float, max_iterations: int
-) -> tuple[Tensor, _State]:
-    """L-BFGS from a start, in the objective's metric.
-
-    Returns:
-        The best point, and how the search ended. It ends, too, where float32 shows no descent.
-    """
-    n = len(objective.features)
-    point = start
-    value, slope = objective(point)
-    metric, memory = objective.metric(), deque[_Step](maxlen=MEMORY)
-    state = _State(value, _steepest(slope, n))
-    while state.iterations < max_iterations:
-        direction = -_two_loops(slope, memory, metric)
-        descent = _dot(slope, direction)
-        if state.steepest <= tolerance and -descent / 2 <= _ENOUGH * state.value:
-            state.converged = True
-            break
-        moved = _line_search(objective, point, direction, value, descent)
-        if moved is None:
-            if not memory:
-                # No better point can be told apart in float32.
-                state.converged = state.steepest <= tolerance
-                break
-            memory.clear()
-            _, slope = objective(point)
-            metric = objective.metric()
-            continue
-        size, value, next_slope = moved
-        step, change = size * direction, next_slope - slope
-        if (curvature := _dot(step, change)) > 0:
-            memory.append(_Step(step, change, curvature))
-        point, slope = point + step, next_slope
-        state.value, state.steepest = value, _steepest(slope, n)
-        state.iterations += 1
-        if state.iterations % (2 * MEMORY) == 0:  # the Hessian has changed on the way
-            metric = objective.metric()
-            memory.clear()
-    return point, state
 
 
 @dataclass(frozen=True)
@@ -266,20 +214,72 @@ class _Step:
     curvature: float
 
 
-def _two_loops(slope: Tensor, memory: deque[_Step], metric: _Metric) -> Tensor:
-    """The inverse Hessian, as the last steps show it, times the gradient."""
-    rest, shares = slope.clone(), []
-    for each in reversed(memory):
-        share = _dot(each.step, rest) / each.curvature
-        rest.sub_(each.change, alpha=share)
-        shares.append(share)
-    result = metric(rest)
-    if memory:
-        last = memory[-1]
-        result *= last.curvature / _dot(last.change, metric(last.change))
-    for each, share in zip(memory, reversed(shares), strict=True):
-        result.add_(each.step, alpha=share - _dot(each.change, result) / each.curvature)
-    return result
+class _Descent:
+    """L-BFGS from a start, in the objective's metric.
+
+    Args:
+        objective: what to minimise.
+        start: ``[classes, dim + 1]``.
+    """
+
+    def __init__(self, objective: _Objective, start: Tensor) -> None:
+        self.objective = objective
+        self.point = start
+        self.value, self.slope = objective(start)
+        self.memory = deque[_Step](maxlen=MEMORY)
+        self.iterations = 0
+        self.converged = False
+        self.metric = objective.metric()
+
+    @property
+    def steepest(self) -> float:
+        """The largest component of the gradient of J / n."""
+        return self.slope.abs().max().item() / len(self.objective.features)
+
+    def run(self, tolerance: float, max_iterations: int) -> None:
+        """Descend until little is left, or float32 shows no way down."""
+        while self.iterations < max_iterations:
+            direction = -self._newton_like()
+            descent = _dot(self.slope, direction)
+            flat = self.steepest <= tolerance
+            if flat and -descent / 2 <= _ENOUGH * self.value:
+                self.converged = True
+                break
+            moved = _line_search(self.objective, self.point, direction, self.value, descent)
+            if moved is None:
+                if not self.memory:
+                    self.converged = flat
+                    break
+                self._forget()
+                continue
+            self._take(direction, *moved)
+
+    def _forget(self) -> None:
+        self.objective(self.point)
+        self.metric = self.objective.metric()
+        self.memory.clear()
+
+    def _take(self, direction: Tensor, size: float, value: float, slope: Tensor) -> None:
+        step, change = size * direction, slope - self.slope
+        if (curvature := _dot(step, change)) > 0:
+            self.memory.append(_Step(step, change, curvature))
+        self.point, self.value, self.slope = self.point + step, value, slope
+        self.iterations += 1
+
+    def _newton_like(self) -> Tensor:
+        """The inverse Hessian, as metric and memory show it, times the gradient: two loops."""
+        rest, shares = self.slope.clone(), []
+        for each in reversed(self.memory):
+            share = _dot(each.step, rest) / each.curvature
+            rest.sub_(each.change, alpha=share)
+            shares.append(share)
+        result = self.metric(rest)
+        if self.memory:
+            last = self.memory[-1]
+            result *= last.curvature / _dot(last.change, self.metric(last.change))
+        for each, share in zip(self.memory, reversed(shares), strict=True):
+            result.add_(each.step, alpha=share - _dot(each.change, result) / each.curvature)
+        return result
 
 
 def _line_search(
@@ -308,7 +308,3 @@ def _line_search(
 
 def _dot(a: Tensor, b: Tensor) -> float:
     return torch.vdot(a.flatten(), b.flatten()).item()
-
-
-def _steepest(slope: Tensor, n: int) -> float:
-    return slope.abs().max().item() / n
