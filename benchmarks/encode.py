@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from contenders import ARCHIVE, RESNET_ARCHIVE
-from encode_once import BATCHES, UNITS
+from encode_once import BATCHES, COMPARED, UNITS
 from engines import ENGINES, FASTEST
 from harness import WORKSHOP, Measurement, in_turn, publish, run
 from tables import Cell
@@ -90,11 +90,12 @@ def row(
     shares: Mapping[str, float | None] | None = None,
 ) -> dict[str, Cell]:
     found, base, unit = results[name], results[BASELINE], UNITS[kind]
-    batch = f"{unit}, 16"
+    batch = f"{unit}, {COMPARED[kind]}"
+    ratio = found[batch] / base[batch] if found[batch] and base[batch] else None
     return {
         "precision": ENGINES[name].precision,
         **{key: value for key, value in found.items() if key.startswith(unit)},
-        f"x {BASELINE}, 16": found[batch] / base[batch] if found[batch] else None,
+        f"x {BASELINE}, {COMPARED[kind]}": ratio,
         **({"roofline": shares[name]} if shares else {}),
         "min cosine": found[f"{kind} cosine"],
         **({"peak MB": found["peak MB"]} if kind == "image" else {}),

@@ -37,7 +37,7 @@ class Engine:
     Attributes:
         precision: of its matrix products: the peak that it is compared with.
         build: the folder and the archive's name to ready towers.
-        compiles: it compiles anew for each shape, and is measured with fewer of them.
+        compiles: it compiles anew for each shape, and is measured with one of them.
     """
 
     precision: str

@@ -22,7 +22,7 @@ def main() -> None:
     checkpoint, picture, labels = sys.argv[1], sys.argv[2], sys.argv[3].split(",")
     model, preprocess = clip.load(checkpoint, device="cpu")
     pixels = preprocess(Image.open(picture)).unsqueeze(0)
-    tokens = clip.tokenize([f"a photo of a {label}" for label in labels])
+    tokens = clip.tokenize([f"a photo of a {label}." for label in labels])
     with torch.no_grad():
         logits, _ = model(pixels, tokens)
     print(json.dumps(dict(zip(labels, logits.softmax(dim=-1)[0].tolist(), strict=True))))
