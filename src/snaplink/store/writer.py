@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 
@@ -88,6 +89,10 @@ class Writer:
         self._replaced: set[str] = set()  # keys whose committed rows go with the next commit
         self._failures_changed = False
         self._broken = False
+        # Never given twice while we know by them where rows are: see `_without_replaced`.
+        self._ordinals = count(
+            max((shard.ordinal for shard in self.manifest.shards), default=-1) + 1
+        )
         self._index: KeyIndex | None = None
         self._due = 0.0
 
@@ -210,7 +215,7 @@ class Writer:
         table = self._incoming.table()
         old = self.manifest.shards
         shards = self._without_replaced(old)
-        new = self._written(table, shards) if table is not None else []
+        new = self._written(table) if table is not None else []
         # A crash between leaves a key in neither list, to be embedded again, and never in both.
         failed_anew = self._replaced & self._failures.keys()
         if self._failures_changed:
@@ -238,17 +243,13 @@ class Writer:
         for shard in set(map(_name, before)) - set(map(_name, shards)):
             self._files.remove(shard)
 
-    def _written(self, table: pa.Table, before: Sequence[Shard]) -> list[tuple[Shard, pa.Table]]:
+    def _written(self, table: pa.Table) -> list[tuple[Shard, pa.Table]]:
         """The table as new shards, each with its rows."""
-        last = max((shard.ordinal for shard in (*before, *self.manifest.shards)), default=-1)
         parts = [
             table.slice(start, self._rows_per_shard)
             for start in range(0, len(table), self._rows_per_shard)
         ]
-        return [
-            (self._files.write(new_name(ordinal), part), part)
-            for ordinal, part in enumerate(parts, start=last + 1)
-        ]
+        return [(self._files.write(new_name(next(self._ordinals)), part), part) for part in parts]
 
     def _without_replaced(self, shards: Sequence[Shard]) -> Sequence[Shard]:
         """Shards that hold none of the replaced keys' rows: the others are written anew."""

@@ -242,6 +242,23 @@ def test_compaction_is_no_change_of_the_rows(path: Path, writer: Writers, rows: 
         assert store.manifest.snapshot == snapshot
 
 
+@pytest.mark.usefixtures("committing_only_when_asked")
+def test_rows_are_found_again_after_their_shards_were_merged(
+    path: Path, writer: Writers, rows: Rows, versions: Versions
+):
+    keys = [f"{number:02}" for number in range(40)]
+    with writer(rows_per_shard=64) as store:
+        for key in keys:
+            store.append(rows([key]))
+            store.flush()
+        assert len(store.manifest.shards) < 40
+        for key in reversed(keys):
+            store.append(rows([key], version=1))
+            store.flush()
+        store.delete(keys[::2])
+    assert versions(Store.open(path)) == dict.fromkeys(reversed(keys[1::2]), 1)
+
+
 def test_columns_that_come_later_are_null_before(path: Path, writer: Writers, rows: Rows):
     with writer() as store:
         store.append(rows(["a"]))
