@@ -34,7 +34,9 @@ _TO_RGB = {
     ("clip.preprocess", "to_rgb"),
     ("clip.clip", "_convert_image_to_rgb"),
     ("open_clip.transform", "_convert_to_rgb"),
+    ("open_clip.transform", "MaybeConvertMode"),
 }
+_TO_TENSOR = ("open_clip.transform", "MaybeToTensor")  # beside torchvision's and ours
 _COLOURS = ("RGB", "RGBA")
 # What F.interpolate calls for them; but it cannot leave out a part of the result.
 _OPERATORS = {
@@ -80,11 +82,11 @@ class BulkPreprocess:
         resize = _resize(reshaping[0])
         crop = _crop(reshaping[1]) if len(reshaping) == 2 else None
         statistics = _statistics(normalize)
-        name = getattr(to_rgb, "__module__", ""), getattr(to_rgb, "__qualname__", "")
+        in_rgb = _name(to_rgb) in _TO_RGB and getattr(to_rgb, "mode", "RGB") == "RGB"
         whole = crop is not None or (resize is not None and _is_pair(resize.size))
-        if resize is None or not whole or statistics is None or name not in _TO_RGB:
+        if resize is None or not whole or statistics is None or not in_rgb:
             return None
-        if not _is(to_tensor, ToTensor):
+        if not _is(to_tensor, ToTensor) and _name(to_tensor) != _TO_TENSOR:
             return None
         return cls(resize, crop, *statistics)
 
@@ -152,6 +154,12 @@ class BulkPreprocess:
             for values in (self.mean, self.std)
         )
         return pixels.to(torch.float32).div_(255).sub_(mean).div_(std)
+
+
+def _name(step: Any) -> tuple[str, str]:
+    """Module and name of a function, or of an object's class."""
+    name = getattr(step, "__qualname__", type(step).__qualname__)
+    return getattr(step, "__module__", ""), name
 
 
 def _is(step: Any, ours: type) -> bool:
