@@ -49,9 +49,9 @@ def cluster(
     form: str | None,
     sheet: Path | None,
 ) -> None:
-    """Group the pictures of a store by likeness (k-means).
+    """Group the pictures of a store by likeness.
 
-    The largest group comes first, in each the most typical pictures.
+    The groups are those of k-means, the largest first; in each, the most typical pictures first.
 
     \b
     snaplink cluster photos.store -k 20 --sheet groups.html

@@ -29,11 +29,11 @@ from .exits import DONE, FAILED, say
 )
 @options.as_json
 def index(store: str, modality: str | None, recall: float, as_json: bool) -> int:
-    """Build an index of a store, for fast search in hundreds of thousands of rows.
+    """Build an index that makes search in a large store fast.
 
-    Its recall is measured on rows (and captions) that were left out, and printed. `snaplink search`
-    uses the index by itself as long as the store does not change; afterwards, build it again.
-    Ends with 1 if the wanted recall was not reached.
+    It pays from some hundred thousand rows on. Its recall is measured on rows (and captions) that
+    were left out, and printed. `snaplink search` uses the index by itself as long as the store
+    does not change; afterwards, build it again. Ends with 1 if the wanted recall was not reached.
     """
     from snaplink.search import build_index
     from snaplink.store import Store

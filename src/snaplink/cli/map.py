@@ -37,9 +37,10 @@ from . import options
     "--seed", type=int, default=0, metavar="N", show_default=True, help="Another draws others."
 )
 def map(store: str, out: Path, method: str, most: int, seed: int) -> None:
-    """Draw a map of a store: its pictures on a plane, like ones near each other.
+    """Draw the pictures of a store on a map, as a page.
 
-    Open the page in a browser: scroll to zoom, drag to move, find by name.
+    Like pictures lie near each other. Open the page in a browser: scroll to zoom, drag to move,
+    find by name.
 
     \b
     snaplink map photos.store --out map.html

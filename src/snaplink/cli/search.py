@@ -85,7 +85,7 @@ def search(
     form: str | None,
     sheet: Path | None,
 ) -> int:
-    """Find what fits words and pictures best in a store of embeddings.
+    """Find the pictures of a store that fit words or pictures.
 
     STORE is a directory that `snaplink embed` made. Each of WORDS is a text of its own; all texts
     and pictures together are what is searched for. Scores are cosines. Ends with 1 if nothing was
