@@ -7,13 +7,14 @@ PEERS := .venv-peers
 RUN := $(VENV)/$(BIN)
 LABELS := elephant,owl,cat,banana,strawberry,bicycle,sailboat,rocket,fire engine,rainbow,guitar,umbrella
 
-.PHONY: help demo install dev peers test test-kills test-plain test-gpu check format docs bench bench-quick clean
+.PHONY: help demo install dev peers test test-kills test-plain test-gpu test-weights check format docs bench bench-quick clean
 
 help:
 	@echo "make demo    classify the pictures in examples/ with the built-in model"
 	@echo "make test    run the whole test suite, other implementations as oracles included"
 	@echo "make test-plain  the same with the faster paths switched off"
 	@echo "make test-gpu    what needs a GPU, on a machine that has one"
+	@echo "make test-weights  published figures, with weights in your cache and data in SNAPLINK_IMAGENET"
 	@echo "make test-kills  kill snaplink embed 50 times among 2,000 pictures, for each engine"
 	@echo "make check   lint, format and type checks"
 	@echo "make format  repair what the linter and the formatter can"
@@ -35,6 +36,9 @@ test-plain: $(VENV)/dev.stamp $(PEERS)/peers.stamp
 
 test-gpu: $(VENV)/dev.stamp
 	$(RUN)/python -m pytest tests/gpu
+
+test-weights: $(VENV)/dev.stamp
+	$(RUN)/python -m pytest tests/weights
 
 test-kills: $(VENV)/dev.stamp
 	SNAPLINK_KILLS=50 SNAPLINK_KILL_PICTURES=2000 $(RUN)/python -m pytest \

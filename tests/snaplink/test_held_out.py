@@ -1,4 +1,4 @@
-"""`snaplink eval` gives the figures of the built-in model's card, and a store gives its pictures'."""
+"""`snaplink eval` gives the card's figures, and of a store those that its pictures gave."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ __all__ = [
 
 # In a page the colours are the page's own, which change at night: each is drawn in a colour that
 # nothing else has, and named in the SVG afterwards.
-_ROLES = {"ink": "#16202b", "muted": "#5d6b7a", "grid": "#d6dde4", "accent": "#2563d9"}
+_ROLES = {"ink": "#16202b", "muted": "#5d6b7a", "grid": "#d6dde4", "accent": "#2463d9"}
 SERIES = ("#2563d9", "#d9622b", "#12866a", "#9147b8", "#b58a00", "#c22f58", "#4d6a85")
 """The colours of curves, in order; of equal lightness, told apart by the colour-blind."""
 
