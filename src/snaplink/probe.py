@@ -131,8 +131,8 @@ def _accuracy(fit: Fit, features: Tensor, labels: Tensor, offset: Tensor | None)
 def search(grid: Sequence[float], score: Callable[[float], float]) -> float:
     """The paper's search: every 16th value, then the peak's neighbours at half the distance, …
 
-    CLIP_benchmark searches its own grid in the same steps. Of equal scores the smallest value is
-    taken.
+    CLIP_benchmark searches its own grid in the same steps. Of equal scores the largest value is
+    taken: the strongest penalty, which trusts the pictures least.
 
     Args:
         grid: values, rising.
@@ -148,11 +148,11 @@ def search(grid: Sequence[float], score: Callable[[float], float]) -> float:
     scores: dict[int, float] = {}
 
     def peak(indices: Iterable[int]) -> int:
-        rising = sorted(set(indices))
-        for index in reversed(rising):
+        falling = sorted(set(indices), reverse=True)
+        for index in falling:
             if index not in scores:
                 scores[index] = score(grid[index])
-        return max(rising, key=lambda index: scores[index])
+        return max(falling, key=lambda index: scores[index])
 
     best = peak(range(0, len(grid), _COARSEST))
     span = _COARSEST // 2

@@ -54,15 +54,16 @@ def test_any_single_peak_is_found(peak: int):
     assert probe.search(range(97), lambda value: -abs(value - peak)) == peak
 
 
-def test_of_equal_scores_the_smallest_value_is_taken():
-    assert probe.search(range(97), lambda value: 1.0) == 0
+def test_of_equal_scores_the_strongest_penalty_is_taken():
+    assert probe.search(range(97), lambda value: 1.0) == 96
+    assert probe.search(range(97), lambda value: float(value < 50)) == 49
 
 
 def test_the_best_penalty_is_fitted_again_on_both_splits():
     x, y = blobs(120, 3)
     held = blobs(60, 3, seed=1)
     found = probe.train(x, y, 3, validation=held)
-    best = max(found.trials, key=lambda trial: (trial.accuracy, -trial.strength))
+    best = max(found.trials, key=lambda trial: (trial.accuracy, trial.strength))
     assert found.fit.strength == best.strength
     both = probe.LogisticPath(torch.cat([x, held[0]]), torch.cat([y, held[1]]), 3)
     assert found.fit.objective == pytest.approx(both.fit(best.strength).objective, rel=1e-4)
@@ -83,7 +84,7 @@ def test_a_weight_decay_belongs_to_the_mean():
     tried = {trial.strength for trial in found.trials}
     assert min(tried) == pytest.approx(50 * 1e-6)
     assert max(tried) == pytest.approx(50 * 1e2)
-    best = max(found.trials, key=lambda trial: (trial.accuracy, -trial.strength))
+    best = max(found.trials, key=lambda trial: (trial.accuracy, trial.strength))
     assert found.fit.strength == pytest.approx(best.strength / 50 * 70)
 
 
