@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+import time
+import traceback
 from importlib import import_module
 
 from harness import QUICK, WORKSHOP, is_quick, run
@@ -24,6 +27,7 @@ BENCHES = {
     "preprocess": ("preprocessing", "bench", 5),
     "folder": ("folder", "bench", 2),
     "embed": ("embedding", "bench", 2),
+    "scaling": ("scaling", "bench", 2),
     "download": ("downloading", "bench", 5),
     "probe": ("probing", "bench", 1),
     "search": ("searching", "bench", 3),
@@ -47,11 +51,27 @@ def main() -> None:
     if arguments.quick:
         os.environ[QUICK] = "1"
     run("weights.py", "openai/CLIP", str(WORKSHOP))
-    for name in arguments.names or BENCHES:
-        module, function, usual = BENCHES[name]
-        rounds = arguments.rounds or (1 if arguments.quick else usual)
-        getattr(import_module(module), function)(rounds, arguments.quick)
+    failed = [
+        name
+        for name in arguments.names or BENCHES
+        if not succeeds(name, arguments.rounds, arguments.quick)
+    ]
     show()
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)} (see above)")
+
+
+def succeeds(name: str, rounds: int | None, quick: bool) -> bool:
+    """Run one benchmark; one that fails does not cost the figures of the others."""
+    module, function, usual = BENCHES[name]
+    begin = time.monotonic()
+    try:
+        getattr(import_module(module), function)(rounds or (1 if quick else usual), quick)
+    except Exception:
+        traceback.print_exc()
+        return False
+    print(f"\n{name}: took {(time.monotonic() - begin) / 60:.1f} min", file=sys.stderr)
+    return True
 
 
 def show() -> None:

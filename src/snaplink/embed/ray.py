@@ -7,6 +7,7 @@ lost with its actor is done again by another one; it comes out once.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import pickle
 from collections.abc import Generator, Iterator
@@ -82,19 +83,22 @@ class RayEngine(Engine):
         data = self._ray.data
         encoders = self._gpus or max(1, self._cpus // 2)
         decoders = self._task.workers or max(1, self._cpus - (0 if self._gpus else encoders))
+        # All must fit, or the last ones would be waited for without end.
+        actors = decoders + (0 if self._gpus else encoders)
+        core = min(1.0, math.floor(100 * self._cpus / actors) / 100)
         source = data.from_items([{"pack": pack} for pack in packs], override_num_blocks=len(packs))
         return source.map_batches(
             _Decode,
             batch_size=1,
             compute=data.ActorPoolStrategy(size=min(decoders, len(packs))),
             fn_constructor_args=(self.vectors.reader, self._task.limit),
-            num_cpus=1,
+            num_cpus=core,
         ).map_batches(
             _Encode,
             batch_size=1,
             compute=data.ActorPoolStrategy(size=min(encoders, len(packs))),
             fn_constructor_args=(self._models, self._device, self._task.wanted),
-            **({"num_gpus": 1} if self._gpus else {"num_cpus": 1}),
+            **({"num_gpus": 1} if self._gpus else {"num_cpus": core}),
         )
 
     def close(self) -> None:

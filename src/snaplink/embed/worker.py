@@ -34,7 +34,10 @@ _GRACE = 10.0  # seconds beyond the limit, for those who look at the clock outsi
 def main() -> None:
     """Take the `Reader` and the time limit, say `READY`, then answer item by item."""
     messages, answers = sys.stdin.buffer, _answers()
-    reader, limit = pickle.load(messages)
+    try:
+        reader, limit = pickle.load(messages)
+    except EOFError:  # whoever started us has nothing to do, or is gone
+        return
     _be_modest()
     pickle.dump(READY, answers)
     answers.flush()
