@@ -82,7 +82,7 @@ class _Pipeline:
                 self._decoded.close()
                 self._encoded.close()
 
-        thread = threading.Thread(target=run, name="embed")
+        thread = threading.Thread(target=run, name="embed", daemon=True)
         thread.start()
         return thread
 
@@ -111,5 +111,7 @@ class _Pipeline:
         self._decoders.stop()
         self._decoded.close()
         self._encoded.close()
-        for thread in self._threads:
+        decoding, *encoding = self._threads
+        for thread in encoding:
             thread.join()
+        decoding.join(1)  # longer only if a source, such as standard input, keeps it waiting
