@@ -115,9 +115,10 @@ class Store:
         """
         compare = self.fingerprint.strangeness if query else self.fingerprint.differences
         if differences := compare(fingerprint):
+            made = "with another model" if query else "otherwise"
             raise StoreError(
-                f"{self.path} was made with another model: {'; '.join(differences)}. Choose that "
-                "model, or embed anew into another store"
+                f"{self.path} was made {made}: {'; '.join(differences)}. Choose what made it, or "
+                "embed anew into another store"
             )
 
     def vectors(self, modality: str = "image") -> Vectors:

@@ -191,18 +191,19 @@ def test_a_crash_at_every_step(
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["append", "append", "append", "delete", "fail", "flush", "reopen"]),
+        st.sampled_from(["append", "append", "flush", "flush", "delete", "fail", "reopen"]),
         st.lists(st.sampled_from("abcdefghij"), max_size=5, unique=True),
         st.integers(1, 9),
     ),
-    max_size=12,
+    min_size=3,
+    max_size=30,
 )
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(steps=STEPS, stop_at=st.integers(0, 120))
+@given(steps=STEPS, stop_at=st.integers(0, 250))
 def test_a_crash_at_any_moment_of_any_life(
     tmp_path_factory: pytest.TempPathFactory,
     writer: Writers,
