@@ -57,6 +57,15 @@ def snaplink_exact(matrix: np.ndarray, folder: Path) -> Search:
     return lambda query: searcher.rank(query, NEAREST).positions
 
 
+def snaplink_rows(matrix: np.ndarray, folder: Path) -> Search:
+    """Exact search, and all that the store knows of the hits, as `snaplink search` prints it."""
+    from snaplink.search import Searcher
+    from snaplink.store import Store
+
+    searcher = Searcher(Store.open(folder), exact=True)
+    return lambda query: np.array([hit.position for hit in searcher.search(query, top=NEAREST)])
+
+
 def snaplink_index(matrix: np.ndarray, folder: Path) -> Search:
     from snaplink.search import Searcher, build_index
     from snaplink.store import Store
@@ -73,6 +82,7 @@ WAYS = {
     "faiss flat": faiss_flat,
     "faiss HNSW": faiss_hnsw,
     "snaplink exact": snaplink_exact,
+    "snaplink exact, with the rows": snaplink_rows,
     "snaplink index": snaplink_index,
 }
 

@@ -26,7 +26,10 @@ def write_hits(hits: Sequence[Hit], form: str) -> None:
 
 def write_sheet_of(hits: Sequence[Hit], path: Path, title: str) -> None:
     """Write a contact sheet of hits with their scores."""
-    tiles = [Tile(hit.source, f"{hit.score:.3f}", tile_name(hit.key)) for hit in hits]
+    names = [hit.row.get("caption") or tile_name(hit.key) for hit in hits]
+    tiles = [
+        Tile(hit.source, f"{hit.score:.3f}", name) for hit, name in zip(hits, names, strict=True)
+    ]
     write_sheet(path, [Section(title, tiles)])
 
 
