@@ -89,7 +89,8 @@ $(PEERS)/peers.stamp: tests/oracles/requirements.txt constraints.txt
 	$(PEERS)/$(BIN)/python -m pip install --constraint constraints.txt \
 		--requirement tests/oracles/requirements.txt
 	$(PEERS)/$(BIN)/python -m pip install --constraint constraints.txt --no-deps \
-		torchvision clip-anytorch open_clip_torch clip-retrieval embedding-reader
+		torchvision clip-anytorch open_clip_torch clip-benchmark clip-retrieval \
+		embedding-reader
 	touch $@
 
 $(PEERS)/engines.stamp: benchmarks/requirements.txt $(PEERS)/peers.stamp
