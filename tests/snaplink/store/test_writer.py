@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -348,3 +349,37 @@ def test_a_closed_writer_can_be_closed_again(writer: Writers):
 def test_impossible_options(writer: Writers, options: dict[str, Any]):
     with pytest.raises(StoreError):
         writer(**options)
+
+
+@pytest.mark.usefixtures("committing_only_when_asked")
+@pytest.mark.parametrize("seed", range(6))
+def test_through_a_long_life_it_is_a_dictionary(
+    path: Path,
+    writer: Writers,
+    rows: Rows,
+    versions: Versions,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+):
+    monkeypatch.setattr("snaplink.store.compaction._TOLERATED", 2)
+    monkeypatch.setattr("snaplink.store.keys._RECENT", 7)
+    random = Random(seed)
+    twin: dict[str, int] = {}
+    store = writer(rows_per_shard=16)
+    for version in range(50):
+        keys = random.sample([f"{number:02}" for number in range(30)], random.randint(1, 3))
+        match random.choice(["append", "append", "flush", "delete", "reopen"]):
+            case "append":
+                store.append(rows(keys, version))
+                twin |= dict.fromkeys(keys, version)
+            case "flush":
+                store.flush()
+            case "delete":
+                store.delete(keys)
+                twin = {key: kept for key, kept in twin.items() if key not in keys}
+            case "reopen":
+                store.close()
+                store = writer(rows_per_shard=16)
+        assert {key: stamp.size for key, stamp in store.known().items()} == twin
+    store.close()
+    assert versions(Store.open(path)) == twin
