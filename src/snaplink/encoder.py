@@ -178,18 +178,18 @@ class ClipEncoder(Encoder):
         return super()._normalized(self._placed(pixels))
 
     def _pictures(self, pixels: Tensor) -> Tensor:
-        return self.model.encode_image(pixels)
+        return cast(Tensor, self.model.encode_image(pixels))
 
     def _texts(self, texts: list[str], truncate: bool) -> Tensor:
         tokens = clip.tokenize(texts, self.model.context_length, truncate=truncate)
         if self._device.type != "cpu" and _is_causal(self.model):
             # The CPU's own path cuts, too. Lengths are read here: a GPU's would be waited for.
             tokens = tokens[:, : int(tokens.argmax(dim=-1).max()) + 1].contiguous()
-        return self.model.encode_text(self._placed(tokens))
+        return cast(Tensor, self.model.encode_text(self._placed(tokens)))
 
     @property
     def _device(self) -> torch.device:
-        return self.model.logit_scale.device
+        return cast(torch.device, self.model.logit_scale.device)
 
     def _placed(self, tensor: Tensor) -> Tensor:
         """The tensor where the model is; the host waits for no copy to a GPU."""

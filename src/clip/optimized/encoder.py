@@ -59,7 +59,7 @@ class OptimizedCLIP:
             self._pictures = ViT(model.visual, kit.pictures)
         else:
             self._pictures = ResNet(model.visual, kit.pictures, kit.convolutions)
-        self._texts = TextTower(model, kit.texts)
+        self._texts = TextTower(model, kit.texts, kit.first_text_block)
 
     def eval(self) -> OptimizedCLIP:
         return self

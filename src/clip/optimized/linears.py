@@ -204,24 +204,28 @@ class Kit:
 
     Attributes:
         pictures, texts: make the linear layers of a tower.
+        first_text_block: makes those of the texts' first block, which loses the most by rounding.
         convolutions: what the 3x3 convolutions of a ResNet compute in.
     """
 
     pictures: Make
     texts: Make
+    first_text_block: Make
     convolutions: torch.dtype
 
 
 def kit_of(precision: str) -> Kit | None:
     """The kit of a precision; None where torch or the processor has no such thing."""
     if precision == "fp32":
-        return Kit(_exact(), _exact(), torch.float32)
+        return Kit(_exact(), _exact(), _exact(), torch.float32)
     if precision == "bf16":
-        return Kit(Bf16Linear, Bf16Linear, torch.bfloat16) if _works(Bf16Linear) else None
+        kit = Kit(Bf16Linear, Bf16Linear, _exact(), torch.bfloat16)
+        return kit if _works(Bf16Linear) else None
     if not _works(Int8Linear):
         return None
     # Texts gain a fifth in int8, and lose more than pictures do.
-    return Kit(_int8, _half(), torch.bfloat16 if bf16_is_fast() else torch.float32)
+    convolutions = torch.bfloat16 if bf16_is_fast() else torch.float32
+    return Kit(_int8, _half(), _exact(), convolutions)
 
 
 def _int8(weight: Tensor, bias: Tensor) -> Linear:

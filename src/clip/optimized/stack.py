@@ -55,13 +55,17 @@ class Stack:
     Args:
         transformer: with exact blocks, see `structure.py`.
         make: makes the linear layers.
+        first: makes those of the first block.
         causal: whether a position sees only those before it.
     """
 
-    def __init__(self, transformer: Any, make: Make, *, causal: bool) -> None:
+    def __init__(self, transformer: Any, make: Make, *, first: Make, causal: bool) -> None:
         *blocks, last = transformer.resblocks
-        self._blocks = [_Block(block, make, causal) for block in blocks]
-        self._last = _LastBlock(last, make)
+        makes = [first, *[make] * len(blocks)]
+        self._blocks = [
+            _Block(block, its, causal) for block, its in zip(blocks, makes, strict=False)
+        ]
+        self._last = _LastBlock(last, makes[-1])
 
     def __call__(self, x: Tensor, groups: Sequence[Group], chosen: Tensor) -> Tensor:
         """The rows `chosen`, one of each sequence (a text's last one), behind the last block.

@@ -19,12 +19,13 @@ class TextTower:
     Args:
         model: with an exact text tower, see `structure.py`.
         make: makes the blocks' linear layers.
+        first: makes those of the first block, to which the embeddings come small.
     """
 
-    def __init__(self, model: Any, make: Make) -> None:
+    def __init__(self, model: Any, make: Make, first: Make) -> None:
         self._tokens = own(model.token_embedding.weight)  # [vocabulary, D]
         self._places = own(model.positional_embedding)  # [context, D]
-        self._stack = Stack(model.transformer, make, causal=True)
+        self._stack = Stack(model.transformer, make, first=first, causal=True)
         self._norm = Norm(model.ln_final)
         self._projection = own(model.text_projection)  # [D, E]
 

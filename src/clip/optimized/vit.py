@@ -29,7 +29,7 @@ class ViT:
         self._class = own(visual.class_embedding) + places[0]
         self._places = places[1:]
         self._norm_before = Norm(visual.ln_pre)
-        self._stack = Stack(visual.transformer, make, causal=False)
+        self._stack = Stack(visual.transformer, make, first=make, causal=False)
         self._norm_behind = Norm(visual.ln_post)
         self._projection = None if visual.proj is None else own(visual.proj)
 
