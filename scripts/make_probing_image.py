@@ -2,7 +2,7 @@
 
     python scripts/make_probing_image.py
 
-Writes the built-in model's unseen digits as class folders, every other one of each to learn from, runs
+Writes the unseen digits as class folders, every other one of each to learn from, runs
 the commands of the page on them, and prints what they print.
 """
 
