@@ -365,7 +365,7 @@ def test_through_a_long_life_it_is_a_dictionary(
     monkeypatch.setattr("snaplink.store.keys._RECENT", 7)
     random = Random(seed)
     twin: dict[str, int] = {}
-    store = writer(rows_per_shard=16)
+    store = writer(rows_per_shard=64)
     for version in range(50):
         keys = random.sample([f"{number:02}" for number in range(30)], random.randint(1, 3))
         match random.choice(["append", "append", "flush", "delete", "reopen"]):
@@ -379,7 +379,7 @@ def test_through_a_long_life_it_is_a_dictionary(
                 twin = {key: kept for key, kept in twin.items() if key not in keys}
             case "reopen":
                 store.close()
-                store = writer(rows_per_shard=16)
+                store = writer(rows_per_shard=64)
         assert {key: stamp.size for key, stamp in store.known().items()} == twin
     store.close()
     assert versions(Store.open(path)) == twin
