@@ -14,7 +14,7 @@ They cannot live beside us: clip-anytorch, which is openai/CLIP's own code, is a
 - numpy arrays and torch tensors travel as arrays (bfloat16 does not: cast it first), the rest as
   JSON: a str, number, list or dict. Files travel by their path, as a str.
 - There are clip-anytorch (`import clip`), transformers, torchvision, open_clip, clip_benchmark,
-  huggingface_hub and scikit-learn, beside torch, numpy and Pillow. No network, no pretrained weights.
+  huggingface_hub and scikit-learn, beside torch, numpy and Pillow. No network, no weights.
 - A call costs the imports of a fresh process, 2 to 8 seconds: ask for everything in one script,
   from a fixture of scope "module" (`peer` is of scope "session").
 - Without the environment the tests are skipped; `make test` sets it up.
