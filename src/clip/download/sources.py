@@ -122,7 +122,7 @@ def _open_local(address: str) -> tuple[BinaryIO, int | None]:
 
 def _open_fsspec(address: str) -> tuple[BinaryIO, int | None]:
     try:
-        import fsspec  # type: ignore[import-untyped]
+        import fsspec
     except ModuleNotFoundError:
         raise OSError("`pip install fsspec` to use this mirror") from None
     system, path = fsspec.url_to_fs(address)

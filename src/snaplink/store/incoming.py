@@ -97,7 +97,7 @@ class Incoming:
                 matrix = self._converted(name, batch[name], missing)
                 finite &= missing | np.isfinite(matrix).all(axis=1)
             anything |= ~missing
-            # Not null: before 25, pyarrow reads no null among lists of a fixed size.
+            # Not null: pyarrow up to 24 reads no null among lists of a fixed size.
             table = table.append_column(name, embedding_column(matrix))
         if not anything.all():
             key = batch[KEY][int(np.argmin(anything))]
