@@ -72,10 +72,12 @@ class _Verbs(click.Group):
 @click.version_option(package_name="snaplink", message="snaplink %(version)s")
 @click.pass_context
 def snaplink(context: click.Context) -> None:
-    """Classify pictures with words, by CLIP.
+    """CLIP at work: classify, embed, search and evaluate pictures.
 
     \b
     snaplink classify photo.jpg --labels cat,dog,"red apple"
+    snaplink embed photos/ --out photos.store
+    snaplink search photos.store "a red apple"
 
     `snaplink VERB --help` tells more. Exit codes: 0 done, 1 something failed, 2 wrong usage.
     """
