@@ -43,13 +43,14 @@ class Originals:
         self, block: type[Any], norm: type[Any], quick_gelu: type[Any], stack: type[Any]
     ) -> None:
         self.block, self.norm, self.quick_gelu, self.stack = block, norm, quick_gelu, stack
+        classes: tuple[Any, ...] = (
+            *(block, norm, quick_gelu, stack, nn.Embedding, nn.GELU, nn.Linear),
+            *(nn.MultiheadAttention, nn.Sequential),
+        )
         methods: tuple[tuple[Any, str], ...] = (
-            *((block, "attention"), (block, "forward"), (norm, "forward"), (stack, "forward")),
-            *((quick_gelu, "forward"), (nn.GELU, "forward"), (nn.Linear, "forward")),
-            *((nn.MultiheadAttention, "forward"), (nn.Sequential, "forward")),
-            *((nn.Embedding, "forward"), (nn.Module, "__call__"), (nn.Module, "_call_impl")),
+            *((each, name) for each in classes for name in ("__call__", "_call_impl", "forward")),
+            *((block, "attention"), (torch, "sigmoid"), (F, "gelu")),
             *((F, "linear"), (F, "layer_norm"), (F, "embedding"), (F, "_in_projection_packed")),
-            (torch, "sigmoid"),
             *((F, "multi_head_attention_forward"), (F, "scaled_dot_product_attention")),
         )
         self._functions = [(owner, name, getattr(owner, name)) for owner, name in methods]
@@ -72,6 +73,8 @@ def residual_attention_block(block: Any, x: Tensor, originals: Originals) -> Ten
     mask = block.attn_mask
     if mask is not None:
         mask = mask[:length, :length].to(x.dtype)
+        if mask.shape != (length, length):  # the kernel would repeat a mask of one row
+            return None
 
     def run() -> Tensor:
         rows = x.transpose(0, 1).reshape(batch * length, width)
@@ -92,7 +95,7 @@ def first_places(stack: Any, x: Tensor, originals: Originals) -> Tensor | None:
     Returns:
         [N, D], or None where the plain modules must run.
     """
-    if not (_nobody_watches(originals) and _suits(x) and x.numel()):
+    if not (_nobody_watches(originals) and _suits(x)):
         return None
     blocks = _plain_blocks(stack, originals)
     if blocks is None or any(block.attn_mask is not None for block in blocks):
@@ -123,6 +126,7 @@ def text_ends(model: Any, text: Tensor, originals: Originals) -> Tensor | None:
         and _is_exactly(model.ln_final, originals.norm)
         and _all_plain((model.token_embedding.weight, model.positional_embedding))
         and model.dtype is torch.float32
+        and model.positional_embedding.dim() == 2
         and text.shape[1] <= len(model.positional_embedding)
         and _all_causal(blocks, text.shape[1])
     ):
@@ -170,7 +174,11 @@ def _nobody_watches(originals: Originals) -> bool:
 
 def _suits(x: Tensor) -> bool:
     return (
-        type(x) is Tensor and x.dtype is torch.float32 and x.device.type == "cpu" and x.dim() == 3
+        type(x) is Tensor
+        and x.dtype is torch.float32
+        and x.device.type == "cpu"
+        and x.dim() == 3
+        and x.numel() > 0
     )
 
 
@@ -181,6 +189,7 @@ def _are_ids(text: Tensor) -> bool:
         and text.device.type == "cpu"
         and text.dim() == 2
         and text.numel() > 0
+        and bool(text.min() >= 0)  # one that is no id must be refused behind the end, too
     )
 
 
@@ -200,10 +209,10 @@ def _is_plain(block: Any, originals: Originals) -> bool:
     if not (_is_exactly(block, originals.block) and "attention" not in block.__dict__):
         return False
     parts = block._modules
-    attn, mlp, mask = parts["attn"], parts["mlp"], block.attn_mask
+    attn, mlp, mask = parts.get("attn"), parts.get("mlp"), block.attn_mask
     if not (_is_exactly(attn, nn.MultiheadAttention) and _is_exactly(mlp, nn.Sequential)):
         return False
-    norms = parts["ln_1"], parts["ln_2"]
+    norms = parts.get("ln_1"), parts.get("ln_2")
     linears = attn._modules["out_proj"], mlp._modules.get("c_fc"), mlp._modules.get("c_proj")
     return (
         list(mlp._modules) == ["c_fc", "gelu", "c_proj"]
@@ -215,22 +224,26 @@ def _is_plain(block: Any, originals: Originals) -> bool:
         and all(_is_exactly(norm, originals.norm) for norm in norms)
         and all(map(_is_exactly, linears, (_OUT_PROJ, nn.Linear, nn.Linear)))
         and _is_activation(mlp._modules["gelu"], originals)
-        and _all_plain((attn._parameters["in_proj_weight"], attn._parameters["in_proj_bias"]))
-        and all(_all_plain(module._parameters.values()) for module in (*norms, *linears))
+        and _all_plain(map(attn._parameters.get, ("in_proj_weight", "in_proj_bias")))
+        and all(
+            _all_plain(map(module._parameters.get, ("weight", "bias")))
+            for module in cast("Iterable[nn.Module]", (*norms, *linears))
+        )
     )
 
 
-_OUT_PROJ = type(nn.MultiheadAttention(1, 1).out_proj)
+_OUT_PROJ = nn.modules.linear.NonDynamicallyQuantizableLinear
 _TENSORS = (Tensor, nn.Parameter)
+_CALLS = ("forward", "_call_impl", "_compiled_call_impl", "_wrapped_call_impl")
 
 
 def _is_exactly(module: Any, kind: type[Any]) -> bool:
-    """Of this very class, with no hooks and no forward of its own."""
+    """Of this very class, with no hooks, no forward of its own, and not compiled in place."""
     if type(module) is not kind:
         return False
     own = module.__dict__
     return not (
-        "forward" in own
+        not own.keys().isdisjoint(_CALLS)
         or own["_forward_hooks"]
         or own["_forward_pre_hooks"]
         or own["_backward_hooks"]
@@ -250,6 +263,7 @@ def _all_plain(weights: Iterable[Any]) -> bool:
             type(weight) in _TENSORS
             and weight.dtype is torch.float32
             and weight.device == _CPU
+            and weight.layout is torch.strided
             and weight.is_contiguous()
         ):
             return False
@@ -269,7 +283,7 @@ def _all_causal(blocks: Iterable[Any], length: int) -> bool:
 
 @lru_cache(maxsize=8)
 def _causal(length: int) -> Tensor:
-    return torch.full((length, length), float("-inf")).triu_(1)
+    return torch.full((length, length), float("-inf"), dtype=torch.float32).triu_(1)
 
 
 _Groups = Sequence[tuple[int, int]]
@@ -367,7 +381,7 @@ _onednn: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 def _can_run() -> bool:
     """Whether this torch has the private parts that are used here."""
     try:
-        zeros = torch.zeros(1, 1)
+        zeros = torch.zeros(1, 1, dtype=torch.float32, device="cpu")
         _linear_plus(_linear(zeros, zeros, zeros[0], "swish"), zeros, zeros, zeros[0])
         torch.is_autocast_enabled("cpu")
         return bool(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -94,7 +96,7 @@ def test_nothing_behind_the_ends_of_texts_is_computed(
     assert taken == [3 + 9 + 5 + 2] * 3
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(
     lengths=st.lists(st.integers(1, 20), min_size=1, max_size=9),
     dtype=st.sampled_from([torch.int32, torch.int64]),
@@ -200,14 +202,43 @@ def hook_on_the_final_norm(model: CLIP) -> None:
     )
 
 
+def weight_without_its_parameter(model: CLIP) -> None:
+    """As hypernetworks and code that merges adapters do."""
+    attn: Any = model.transformer.resblocks[1].attn
+    weight = attn.in_proj_weight.detach() * 2
+    del attn.in_proj_weight
+    attn.in_proj_weight = weight
+
+
+def function_for_a_norm(model: CLIP) -> None:
+    block: Any = model.transformer.resblocks[1]
+    del block.ln_1
+    block.ln_1 = lambda x: x * 2
+
+
+def sparse_weight(model: CLIP) -> None:
+    linear = model.transformer.resblocks[1].mlp.c_fc
+    linear.weight = nn.Parameter(linear.weight.detach().to_sparse_csr())
+
+
+def own_call(model: CLIP) -> None:
+    model.transformer.resblocks[1].mlp._call_impl = lambda x: x * 0
+
+
+def compiled_in_place(model: CLIP) -> None:
+    model.transformer.resblocks[1].mlp.compile(backend="eager")
+
+
 CHANGES = [
+    *(weight_without_its_parameter, function_for_a_norm, own_call, compiled_in_place),
+    pytest.param(sparse_weight, marks=pytest.mark.filterwarnings("ignore:Sparse CSR")),
     *(hook, pre_hook, replaced_attention, replaced_module, subclass, parametrised, own_forward),
     *(no_mask, added_to_the_block, hook_on_the_stack, hook_on_the_final_norm),
 ]
 WHOLE_BLOCKS = {no_mask: 3, hook_on_the_stack: 3, hook_on_the_final_norm: 3}
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+@pytest.mark.parametrize("change", CHANGES)
 def test_steps_aside_for_a_changed_block_and_never_cuts(
     model: CLIP, text: torch.Tensor, taken: list[int], change: Callable[[CLIP], None]
 ) -> None:
@@ -264,6 +295,78 @@ def test_steps_aside_for_replaced_functions(
     with torch.no_grad():
         model.encode_text(text)
     assert len(taken) == 3
+
+
+@pytest.mark.parametrize(
+    "kind", [nn.Linear, nn.MultiheadAttention, nn.Sequential, towers.ResidualAttentionBlock]
+)
+def test_steps_aside_for_a_class_with_another_call(
+    model: CLIP, text: torch.Tensor, monkeypatch: pytest.MonkeyPatch, kind: type[nn.Module]
+) -> None:
+    called: list[nn.Module] = []
+    original = kind.__call__
+
+    def call(module: nn.Module, *args: Any, **options: Any) -> Any:
+        called.append(module)
+        return original(module, *args, **options)
+
+    with torch.no_grad():
+        model.encode_text(text)
+        monkeypatch.setattr(kind, "__call__", call)
+        model.encode_text(text)
+    assert called
+
+
+def test_no_pictures_and_no_texts(
+    model: CLIP, image: torch.Tensor, text: torch.Tensor, taken: list[int]
+) -> None:
+    with torch.no_grad():
+        assert model.encode_image(image[:0]).shape == (0, 64)
+        assert model.encode_text(text[:0]).shape == (0, 64)
+    assert taken == []
+
+
+@pytest.mark.parametrize("mask", [torch.zeros(1, 1), torch.zeros(20, 1)], ids=["1x1", "20x1"])
+def test_a_mask_of_another_shape_is_refused_as_ever(
+    model: CLIP, text: torch.Tensor, mask: torch.Tensor
+) -> None:
+    for block in model.transformer.resblocks:
+        block.attn_mask = mask
+    with torch.no_grad(), pytest.raises(RuntimeError, match="shape of the 2D attn_mask"):
+        model.encode_text(text)
+
+
+def test_what_is_no_token_is_refused_behind_the_end_too(model: CLIP, text: torch.Tensor) -> None:
+    with torch.no_grad(), pytest.raises(IndexError):
+        model.encode_text(torch.where(text == 0, -1, text))
+
+
+def test_places_may_have_a_batch_dimension(model: CLIP) -> None:
+    model.positional_embedding = nn.Parameter(torch.randn(1, 20, 64))
+    text = torch.tensor([[5], [299]])
+    with torch.no_grad():
+        assert_close(model.encode_text(text), plainly(model.encode_text, text))
+
+
+def test_another_default_dtype_changes_nothing(model: CLIP, text: torch.Tensor) -> None:
+    expected = plainly(model.encode_text, text)
+    kernels._causal.cache_clear()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert kernels._can_run()
+        with torch.no_grad():
+            assert_close(model.encode_text(text), expected)
+    finally:
+        torch.set_default_dtype(before)
+
+
+def test_the_import_leaves_the_random_state_alone() -> None:
+    code = (
+        "import torch; before = torch.get_rng_state(); import clip, clip.optimized; "
+        "assert torch.equal(before, torch.get_rng_state())"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from ..errors import OptimizeError
 
 __all__ = ["check"]
 
-_OUT_PROJ = type(nn.MultiheadAttention(1, 1).out_proj)
+_OUT_PROJ = nn.modules.linear.NonDynamicallyQuantizableLinear
 _CLASSES = {
     *(towers.CLIP, towers.VisionTransformer, towers.Transformer, towers.ResidualAttentionBlock),
     *(towers.ModifiedResNet, towers.Bottleneck, towers.AttentionPool2d),
