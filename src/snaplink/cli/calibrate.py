@@ -91,7 +91,7 @@ def calibrate(
     as_json: bool,
     **where: Any,
 ) -> int:
-    """Fit a temperature and a threshold for each class, on labelled pictures.
+    """Fit a temperature and thresholds on labelled pictures.
 
     The temperature makes probabilities honest; a picture whose best class stays below that class's
     threshold is "none of these". DATA, as for snaplink eval, must hold pictures that the head has

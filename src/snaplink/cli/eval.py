@@ -73,7 +73,9 @@ def eval(  # named after the verb
     resamples: int,
     **where: Any,
 ) -> int:
-    """Measure a model on labelled pictures, as the paper does: zero-shot, with intervals.
+    """Measure zero-shot answers on labelled pictures.
+
+    By the protocol of the CLIP paper, with intervals.
 
     DATA is a folder of class folders, webdataset shards as CLIP_benchmark uses, a table (.csv,
     .tsv, .parquet) with a column of labels or captions, a store of `snaplink embed`, or

@@ -87,7 +87,7 @@ def fewshot(
     as_json: bool,
     **where: Any,
 ) -> int:
-    """Learn from few labelled pictures of each class, and show how accuracy grows with them.
+    """Learn from few pictures a class, and show how few do.
 
     linear-probe and nearest-mean learn from the pictures alone; tip-adapter (without training) and
     wise-ft start from the class names in words. Pictures are drawn from TRAIN, some more choose

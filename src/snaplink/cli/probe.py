@@ -84,7 +84,7 @@ def probe(
     classes: str | None,
     **where: Any,
 ) -> int:
-    """Learn classes from labelled pictures and measure them on others: the linear probe.
+    """Learn classes from labelled pictures: a linear probe.
 
     Logistic regression on the model's features, its penalty lambda chosen on a validation split,
     as in appendix A.3 of the CLIP paper. lambda is 1 / C of scikit-learn.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @options.as_json
 def verify(names: tuple[str, ...], everything: bool, repair: bool, as_json: bool) -> int:
-    """Check cached models against OpenAI's hashes, and stores against their checksums.
+    """Check cached models and stores against their hashes.
 
     Without a name, the models that are in the cache.
     """
