@@ -30,10 +30,12 @@ def pixels(picture: Image.Image) -> Pixels:
     array([255, 255, 255], dtype=uint8)
     """
     picture.load()
-    if hasattr(picture, "__arrow_c_array__"):
+    # With PILLOW_ALIGNMENT there are gaps between rows.
+    padded = Image.core.get_alignment() > 1  # type: ignore[attr-defined]
+    if hasattr(picture, "__arrow_c_array__") and not padded:
         try:
             return np.asarray(_Lent(picture))
-        except ValueError:  # the picture lies in several pieces
+        except ValueError:  # the picture lies in several pieces, or not as it is read here
             pass
     return np.array(picture)
 
@@ -73,11 +75,18 @@ class _Lent:
     def __init__(self, picture: Any) -> None:
         _, self.lender = picture.__arrow_c_array__()
         array = _ArrowArray.from_address(_address(self.lender, b"arrow_array"))
+        if array.n_children != 1:
+            raise ValueError("no pixels of several bytes")
+        values = array.children[0].contents
+        lies_flat = values.n_buffers == 2 and array.offset == values.offset == 0
+        whole = values.length == picture.height * picture.width * 4 > 0
+        if not (lies_flat and whole and values.buffers[1]):
+            raise ValueError("memory in another order")
         self.__array_interface__ = {
             "version": 3,
             "typestr": "|u1",
             "shape": (picture.height, picture.width, 4),
-            "data": (array.children[0].contents.buffers[1], False),
+            "data": (values.buffers[1], False),
         }
 
 

@@ -211,3 +211,19 @@ UNREADABLE = {
 @pytest.mark.parametrize("preprocess", UNREADABLE.values(), ids=UNREADABLE.keys())
 def test_what_it_cannot_read_is_none(preprocess):
     assert BulkPreprocess.of(preprocess) is None
+
+
+@pytest.mark.parametrize("change", ["alignment", "block_size"])
+def test_pixels_are_copied_where_rows_lie_apart(change: str):
+    before = getattr(Image.core, f"get_{change}")()
+    getattr(Image.core, f"set_{change}")({"alignment": 64, "block_size": 4096}[change])
+    try:
+        image = photograph(90, 61).copy()
+        assert np.array_equal(lent_pixels.pixels(image)[..., :3], np.array(image))
+    finally:
+        getattr(Image.core, f"set_{change}")(before)
+
+
+def test_pictures_without_pixels_and_of_other_modes_are_copied_not_read_from_memory():
+    assert lent_pixels.pixels(Image.new("RGB", (0, 5))).shape == (5, 0, 3)
+    assert np.array_equal(lent_pixels.pixels(Image.new("L", (3, 2), 7)), np.full((2, 3), 7))
