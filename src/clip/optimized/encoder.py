@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # as all the world calls it
@@ -64,6 +64,12 @@ class OptimizedCLIP:
     def eval(self) -> OptimizedCLIP:
         return self
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a packed model can be neither copied nor pickled, as its weights are laid out for "
+            "this processor: send the model it was made of, and call clip.optimize where it runs"
+        )
+
     @torch.no_grad()
     def encode_image(self, image: Tensor) -> Tensor:
         """Preprocessed pictures [N, 3, R, R] to features, float32 [N, E], not normalised.
@@ -79,7 +85,8 @@ class OptimizedCLIP:
             )
         if not len(image):
             return torch.empty(0, self.visual.output_dim)
-        return self._pictures(image.to("cpu", torch.float32).contiguous())
+        with torch.autocast("cpu", enabled=False):  # the layers know what they compute in
+            return self._pictures(image.to("cpu", torch.float32).contiguous())
 
     @torch.no_grad()
     def encode_text(self, text: Tensor) -> Tensor:
@@ -87,6 +94,7 @@ class OptimizedCLIP:
 
         Raises:
             ValueError: the tokens have another shape.
+            IndexError: a token is not in the vocabulary.
         """
         if text.dim() != 2 or not 0 < text.shape[1] <= self.context_length:
             raise ValueError(
@@ -95,7 +103,10 @@ class OptimizedCLIP:
             )
         if not len(text):
             return torch.empty(0, self._texts.output_dim)
-        return self._texts(text.cpu())
+        if text.min() < 0:
+            raise IndexError(f"token {int(text.min())} is negative: clip.tokenize pads with 0")
+        with torch.autocast("cpu", enabled=False):
+            return self._texts(text.cpu())
 
     def __call__(self, image: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
         """Cosine similarities times `logit_scale.exp()`: [pictures, texts] and its transpose."""

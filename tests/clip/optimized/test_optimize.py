@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 from typing import Any
 
@@ -245,3 +247,23 @@ def test_not_a_number_spoils_no_more_than_its_features(model: CLIP, precision: s
     image = probes.pictures(2, 32)
     image[0, 0, 0, 0] = float("nan")
     assert clip.optimize(model, precision).encode_image(image)[0].isnan().all()
+
+
+def test_autocast_changes_nothing(model: CLIP, image: Tensor, text: Tensor, precision: str) -> None:
+    packed = clip.optimize(model, precision)
+    expected = packed.encode_image(image), packed.encode_text(text)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(packed.encode_image(image), expected[0])
+        assert torch.equal(packed.encode_text(text), expected[1])
+
+
+def test_a_negative_token_is_refused_not_counted_from_the_end(model: CLIP, text: Tensor) -> None:
+    with pytest.raises(IndexError, match="-5 is negative"):
+        clip.optimize(model, "fp32").encode_text(text.masked_fill(text == 0, -5))
+
+
+def test_it_says_why_it_cannot_be_pickled(model: CLIP) -> None:
+    packed = clip.optimize(model, "fp32")
+    for copied in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="where it runs"):
+            copied(packed)
