@@ -158,8 +158,8 @@ def wise_ft(draw: Draw, zero_shot: ZeroShot, features: Tensor, *, mix: float = 0
     WiSE-FT starts at the zero-shot weights, trains for a while, and averages both. To start there
     and stop early is to stay near: so here the distance from the zero-shot weights W0 is what is
     penalised, lambda / 2 * |W - W0|^2, which has one optimum whatever the optimiser. lambda is
-    chosen by the draw's validation split; the average is of weights, which for a linear classifier
-    is the average of logits.
+    chosen by what the average gets right of the draw's validation split; the average is of weights,
+    which for a linear classifier is the average of logits.
 
     Args:
         draw, zero_shot, features: as for the others.
@@ -172,6 +172,7 @@ def wise_ft(draw: Draw, zero_shot: ZeroShot, features: Tensor, *, mix: float = 0
         len(zero_shot.weights),
         validation=(F.normalize(held.features, dim=-1), held.labels),
         offset=(zero_shot.logits(train.features), zero_shot.logits(held.features)),
+        mix=mix,
     )
     return zero_shot.logits(features) + mix * fitted.fit.logits(F.normalize(features, dim=-1))
 

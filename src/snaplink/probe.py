@@ -66,6 +66,7 @@ def train(
     validation: tuple[Tensor, Tensor] | None = None,
     sweep: Sweep = "paper",
     offset: tuple[Tensor, Tensor] | None = None,
+    mix: float = 1.0,
     tolerance: float = 1e-4,
     watch: Callable[[Trial], object] = lambda trial: None,
 ) -> Probe:
@@ -78,6 +79,7 @@ def train(
         validation: features and labels of the validation split; may be None for "readme".
         sweep: which values to try, see `SWEEPS`.
         offset: logits ``[n, classes]`` to start from, of the training and the validation split.
+        mix: how much of what is learnt counts on the validation split, beside the offset.
         tolerance: see `LogisticPath`.
         watch: called with each trial.
 
@@ -104,7 +106,7 @@ def train(
 
     def score(value: float) -> float:
         fit = path.fit(value * (len(features) if per_picture else 1))
-        accuracy = _accuracy(fit, held, truth, of_validation)
+        accuracy = _accuracy(mix * fit.logits(held), truth, of_validation)
         trials.append(Trial(fit.strength, accuracy, fit.iterations, fit.converged))
         watch(trials[-1])
         return accuracy
@@ -121,8 +123,7 @@ def train(
     return Probe(final, tuple(sorted(trials, key=lambda trial: trial.strength)))
 
 
-def _accuracy(fit: Fit, features: Tensor, labels: Tensor, offset: Tensor | None) -> float:
-    logits = fit.logits(features)
+def _accuracy(logits: Tensor, labels: Tensor, offset: Tensor | None) -> float:
     if offset is not None:
         logits = logits + offset
     return (logits.argmax(1) == labels.to(logits.device)).float().mean().item()

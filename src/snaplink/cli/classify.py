@@ -132,7 +132,7 @@ def classify(
     WRITERS["json" if as_json else form](counted(predictions, "pictures"), top)
     if not first and not skipped.count:
         say("there is no picture on standard input")
-    if classifier.encoder.name == "tiny" and any(map(_is_photograph, first)):
+    if (classifier.encoder.name if head else model) == "tiny" and any(map(_is_photograph, first)):
         say(_TINY_NOTE)
     return DONE if first and not skipped.count else FAILED
 
