@@ -22,6 +22,7 @@ BENCHES = {
     "import": ("loading", "bench_import", 5),
     "start": ("starting", "bench", 5),
     "encode": ("encode", "bench", 3),
+    "techniques": ("techniques", "bench", 2),
     "decisions": ("decisions", "bench", 1),
     "tokenize": ("tokenizing", "bench", 5),
     "preprocess": ("preprocessing", "bench", 5),
