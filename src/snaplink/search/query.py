@@ -93,7 +93,7 @@ def direction(asked: Asked, made_by: Fingerprint, encoder: Callable[[], Encoder]
         total = torch.from_numpy(asked.astype(np.float32)).reshape(-1)
     else:
         query = _query(asked)
-        weights = torch.tensor([part.weight for part in query.parts])
+        weights = torch.tensor([part.weight for part in query.parts], dtype=torch.float32)
         total = weights @ _encoded(query.parts, made_by, encoder())
     length = torch.linalg.vector_norm(total)
     if not torch.isfinite(length) or length < 1e-6:

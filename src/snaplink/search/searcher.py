@@ -156,7 +156,7 @@ class Searcher:
             raise ArgumentError(f"top is {top}: ask for at least one")
         modality = modality or self.store.modalities[0]
         self.vectors(modality)
-        allowed = rows_where(self.store, where) if where else None
+        allowed = rows_where(self.store, where) if where is not None else None
         vector = direction(query, self.store.fingerprint, lambda: self.encoder)
         found = self.rank(vector, top, allowed=allowed, modality=modality, dedupe=dedupe)
         enough = len(found) if threshold is None else int((found.scores >= threshold).sum())

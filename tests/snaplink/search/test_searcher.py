@@ -53,6 +53,16 @@ def test_weights_and_what_is_avoided(store, encoder):
     assert avoiding[0].score == pytest.approx(float(mixed @ cat), abs=1e-3)
 
 
+def test_only_what_is_avoided_and_whole_numbers_as_weights(store, encoder):
+    assert keys(store.search(Query(Words("dog", -1)), top=40, encoder=encoder))[-1] == "dog"
+    assert keys(store.search(Query(Words("dog", 2)), top=1, encoder=encoder)) == ["dog"]
+
+
+def test_an_empty_condition_is_no_condition(store, encoder):
+    with pytest.raises(ArgumentError, match="'' is no condition"):
+        store.search("cat", where="", encoder=encoder)
+
+
 def test_pictures_are_prepared_as_the_stores_were(stored, encoder, tmp_path):
     """Sideways in the file, upright by its EXIF orientation, and so in the store."""
     upright = Image.new("RGB", (8, 8))
