@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import sys
@@ -242,3 +243,13 @@ def test_sources_say_how_many_items_they_have(photos, tmp_path, shard, bucket):
     assert counts(shard("00.tar", 0), tmp_path / "a.parquet", tmp_path / "a.csv") == [2, 2, None]
     shard("photos/01.tar", 2)
     assert counts(photos, "https://h/a.jpg", bucket) == [8, 1, None]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_a_csv_file_in_another_encoding_is_told_from_a_table(listed, tmp_path, name):
+    pack = gzip.compress if name.endswith(".gz") else bytes
+    (tmp_path / name).write_bytes(pack("path,größe\na.jpg,1\n".encode("latin-1")))
+    with pytest.raises(ArgumentError, match="save it as a CSV file in UTF-8"):
+        listed(tmp_path / name)
+    (tmp_path / name).write_bytes(pack("path,größe\na.jpg,1\n".encode()))
+    assert listed(tmp_path / name)[0][0].metadata == {"größe": 1}

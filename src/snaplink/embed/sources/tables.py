@@ -98,6 +98,11 @@ class Table(Source):
         except (OSError, pa.ArrowException) as error:
             problem = str(error).partition("\n")[0]
             raise ArgumentError(f"{self.address} is no table that can be read: {problem}") from None
+        except UnicodeDecodeError:
+            raise ArgumentError(
+                f"{self.address} is no table that can be read: the names of its columns are not "
+                "in UTF-8; save it as a CSV file in UTF-8"
+            ) from None
         picture = self._chosen("picture", wanted.picture, _PICTURES, names, wanted.images)
         text = self._chosen("text", wanted.text, _TEXTS, names, wanted.texts)
         return picture, text
@@ -127,9 +132,13 @@ class Table(Source):
                     table.schema_arrow, table.iter_batches(_ROWS)
                 )
                 return
-            stream: Any = pa.PythonFile(file, mode="r")
-            if self.address.endswith(".gz"):
-                stream = pa.CompressedInputStream(stream, "gzip")
+            # A local file is pyarrow's to open: its threads may read ahead until Python has ended,
+            # and abort the process if they need Python for it.
+            stream: Any = self.address
+            if "://" in stream:
+                stream = pa.PythonFile(file, mode="r")
+                if self.address.endswith(".gz"):
+                    stream = pa.CompressedInputStream(stream, "gzip")
             tabs = self.address.endswith((".tsv", ".tsv.gz"))
             yield pyarrow.csv.open_csv(
                 stream,
