@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from threading import Thread
 
@@ -156,10 +157,10 @@ class _Run:
                 raise PictureError(failed.key, failed.reason)
 
     def _prune(self) -> None:
-        known = self._writer.known()
-        gone = list(self._plan.gone(known))
-        self._writer.delete(gone)
-        self.summary.pruned = len(gone)
+        rows = len(self._writer)
+        gone = self._plan.gone(chain(self._writer.known(), self._writer.failures()))
+        self._writer.delete(list(gone))
+        self.summary.pruned = rows - len(self._writer)
 
     def _report(self) -> None:
         plan, summary = self._plan, self.summary

@@ -83,6 +83,16 @@ def test_prune_drops_rows_of_files_that_are_gone_and_only_when_asked(photos, emb
     assert (photos / "0.jpg").as_posix() not in rows()
 
 
+def test_prune_forgets_failures_of_files_that_are_gone(photos, embedded, tmp_path):
+    (photos / "broken.jpg").touch()
+    (photos / "empty.jpg").touch()
+    embedded(photos)
+    (photos / "broken.jpg").unlink()
+    assert embedded(photos, prune=True).pruned == 0
+    failures = Store.open(tmp_path / "store").failures()
+    assert set(failures) == {(photos / "empty.jpg").as_posix()}
+
+
 def test_prune_leaves_other_sources_alone(photos, embedded, rows):
     embedded(photos)
     (photos / "0.jpg").unlink()
