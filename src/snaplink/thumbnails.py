@@ -51,7 +51,9 @@ def picture_at(source: str | None, *, upright: bool = True) -> Image.Image:
         from .embed.places import place_of
 
         content = place_of(source).read()
-    except (OSError, ValueError, ImportError) as error:
+    except PictureError:
+        raise
+    except Exception as error:  # networks and file systems raise nearly anything
         raise PictureError(source, str(error)) from None
     return images.decode(content, name=source, upright=upright)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from snaplink.embed import places
 from snaplink.errors import ArgumentError
 from snaplink.sheet import Section, Tile, sheet_html, sheet_png, write_sheet
 
@@ -68,6 +69,15 @@ def test_what_cannot_be_shown_leaves_its_place(tiles, tmp_path):
     assert len(page.all("figure")) == 4
     assert len(page.all("img")) == 1
     assert sheet_png([Section("some", gone)]).width > 700
+
+
+def test_a_server_that_fails_in_its_own_way_leaves_its_place(monkeypatch):
+    def fail(address: str) -> None:
+        raise RuntimeError(f"503 of {address}")
+
+    monkeypatch.setattr(places, "place_of", fail)
+    page = Page(sheet_html([Section("some", [Tile("https://h/a.jpg", "1", "a")])]))
+    assert (len(page.all("figure")), len(page.all("img"))) == (1, 0)
 
 
 EVIL = '"><script>alert(1)</script>&lt;$title ${x}'
