@@ -76,10 +76,17 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Failed:
-    """An item that cannot be embedded."""
+    """An item that cannot be embedded.
+
+    Args:
+        key: of the item.
+        reason: why.
+        unread: its content was not there to be judged: it may be what the store has.
+    """
 
     key: str
     reason: str
+    unread: bool = False
 
 
 @dataclass(frozen=True)

@@ -150,8 +150,10 @@ class _Run:
             self._writer.append(table(batch, self._job.dtype))
             self.summary.embedded += len(batch.rows)
         self._unchanged += len(batch.unchanged)
+        known = self._writer.known()
         for failed in batch.failed:
-            self._writer.fail(failed.key, failed.reason)
+            if not (failed.unread and failed.key in known):  # a server that is down drops no row
+                self._writer.fail(failed.key, failed.reason)
             self.summary.failed[_kind(failed.reason)] += 1
             if self._job.strict:
                 raise PictureError(failed.key, failed.reason)

@@ -49,12 +49,12 @@ class Reader:
         except PictureError as error:
             return Failed(item.key, error.problem), None
         except FileNotFoundError:
-            return Failed(item.key, "no such file"), None
+            return Failed(item.key, "no such file", unread=True), None
         except MemoryError:
             return Failed(item.key, "too little memory to decode it"), None
         except Exception as error:  # networks and file systems, too, raise nearly anything
             problem = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            return Failed(item.key, f"cannot be read ({problem})"), None
+            return Failed(item.key, f"cannot be read ({problem})", unread=True), None
 
     def fetched(self, item: Item) -> Item:
         """The item with the content of its place, if that can be read now."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from snaplink.embed import Job, embed
+from snaplink.embed.places import File
 from snaplink.errors import ArgumentError, PictureError, StoreError
 from snaplink.fake_encoder import FakeEncoder
 from snaplink.images import decode
@@ -81,6 +82,26 @@ def test_prune_drops_rows_of_files_that_are_gone_and_only_when_asked(photos, emb
     assert len(rows()) == 6
     assert embedded(photos, prune=True).pruned == 1
     assert (photos / "0.jpg").as_posix() not in rows()
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(OSError(5, "Input/output error"), "cannot be read"), (FileNotFoundError(), "no such file")],
+)
+def test_a_disk_that_fails_for_a_while_drops_no_row(
+    photos, embedded, rows, monkeypatch, error, reason
+):
+    embedded(photos, hashed=True)
+    before = rows()
+
+    def fail(self: File) -> bytes:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(File, "read", fail)
+        assert embedded(photos, hashed=True).failed == {reason: 6}
+    assert rows().keys() == before.keys()
+    assert embedded(photos, hashed=True).present == 6
 
 
 def test_prune_forgets_failures_of_files_that_are_gone(photos, embedded, tmp_path):
