@@ -231,7 +231,8 @@ class Searcher:
     def _hits(self, positions: Positions, scores: list[float]) -> list[Hit]:
         rows = self.store.take(positions).to_pylist()
         return [
-            Hit(position, row["key"], row["source"], score, row)
+            # Halves are rounded: the cosine of a row with itself may come out as 1.00002.
+            Hit(position, row["key"], row["source"], max(-1.0, min(score, 1.0)), row)
             for position, score, row in zip(positions.tolist(), scores, rows, strict=True)
         ]
 

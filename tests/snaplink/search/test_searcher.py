@@ -58,6 +58,13 @@ def test_only_what_is_avoided_and_whole_numbers_as_weights(store, encoder):
     assert keys(store.search(Query(Words("dog", 2)), top=1, encoder=encoder)) == ["dog"]
 
 
+def test_no_score_is_more_than_that_of_the_same(stored, drawn, encoder):
+    vectors = drawn(200)
+    store = stored(vectors)
+    scores = [store.search(row, top=1, encoder=encoder)[0].score for row in vectors]
+    assert max(scores) == 1.0
+
+
 def test_an_empty_condition_is_no_condition(store, encoder):
     with pytest.raises(ArgumentError, match="'' is no condition"):
         store.search("cat", where="", encoder=encoder)
