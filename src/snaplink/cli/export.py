@@ -24,7 +24,8 @@ from .exits import say
 def export(store: str, out: Path, layout: str) -> None:
     """Write a store in a layout that other programs read.
 
-    OUT is a directory, which must be new or empty. A store needs no export for DuckDB, Polars, pandas and the like: its shards are Parquet.
+    OUT is a directory, which must be new or empty. A store needs no export for DuckDB, Polars,
+    pandas and the like: its shards are Parquet.
 
     \b
     snaplink export holiday.store holiday-embeddings/
