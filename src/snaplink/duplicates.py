@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -28,6 +28,7 @@ _COMPARED_EXACTLY = 50_000
 
 _NEIGHBOURS = 64
 _AT_ONCE = 1024
+_PAIRS_AT_ONCE = 1 << 22
 _EXPANSION = 128
 
 
@@ -72,10 +73,9 @@ def duplicates(
         found = _pairs_of_all(vectors, threshold, unit, progress)
     else:
         found = _pairs_by_index(store, vectors, threshold, progress)
-    pairs = np.concatenate([*found, np.empty((0, 2), np.int64)])
     groups = [
         star
-        for component in _components(pairs)
+        for component in _components(_joined(found))
         for star in _stars(_by_size(store, component), vectors, threshold)
     ]
     groups.sort(key=lambda group: -len(group.others))
@@ -124,6 +124,27 @@ def _index(store: Searchable, vectors: Vectors, progress: Callable[[int], object
     graph = new_index(store.dim, unit=store.fingerprint.normalized)
     add_rows(graph, vectors, np.empty(0, np.int64), progress)
     return Neighbours(graph, _EXPANSION)
+
+
+def _joined(found: Iterable[Pairs]) -> Pairs:
+    """Pairs that connect the same rows as all of these, and are not many more than the rows.
+
+    With a low threshold nearly every two rows are a pair: more than fit into memory.
+    """
+    pairs = np.empty((0, 2), np.int64)
+    most = _PAIRS_AT_ONCE
+    for more in found:
+        pairs = np.concatenate([pairs, more])
+        if len(pairs) > most:
+            trees = [np.empty((0, 2), np.int64), *map(_tree, _components(pairs))]
+            pairs = np.concatenate(trees)
+            most = _PAIRS_AT_ONCE + 2 * len(pairs)
+    return pairs
+
+
+def _tree(component: Positions) -> Pairs:
+    """As few pairs as connect these rows."""
+    return np.stack([np.full(len(component) - 1, component[0]), component[1:]], axis=1)
 
 
 def _components(pairs: Pairs) -> list[Positions]:

@@ -96,6 +96,27 @@ def test_a_large_store_gives_the_same_groups(stored, monkeypatch, indexed):
     assert all(score >= 0.95 for group in groups for score in group.scores)
 
 
+@pytest.mark.parametrize("threshold", [-1, 0.2, 0.97])
+def test_pairs_do_not_pile_up(stored, monkeypatch, threshold):
+    rows = np.random.default_rng(0).standard_normal((60, 3))
+    store = stored(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    expected = duplicates(store, threshold=threshold)
+    assert expected
+    sizes = []
+    components = library._components
+
+    def counted(pairs):
+        sizes.append(len(pairs))
+        return components(pairs)
+
+    monkeypatch.setattr(library, "_AT_ONCE", 4)
+    monkeypatch.setattr(library, "_PAIRS_AT_ONCE", 8)
+    monkeypatch.setattr(library, "_components", counted)
+    assert duplicates(store, threshold=threshold) == expected
+    assert len(sizes) > 1
+    assert max(sizes) <= 8 + 2 * 60 + 4 * 60
+
+
 def test_progress_is_told_of_every_row(stored, monkeypatch):
     monkeypatch.setattr(library, "_AT_ONCE", 7)
     counts: list[int] = []
