@@ -87,7 +87,9 @@ def _matched(found: list[str], given: Sequence[Name]) -> dict[str, int]:
                 "which are counted from 0"
             )
         return {label: int(label) for label in found}
-    if len(found) == len(given):
+    # A name elsewhere than its label: the list has an order of its own, and a slip in it.
+    moved = any(by_name.get(_plain(label), i) != i for i, label in enumerate(found))
+    if len(found) == len(given) and not moved:
         return {label: i for i, label in enumerate(found)}
     strange = [label for label in found if _plain(label) not in by_name]
     raise ArgumentError(

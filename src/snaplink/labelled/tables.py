@@ -157,6 +157,8 @@ def _read_csv(path: Path, delimiter: str) -> dict[str, list[str]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file, delimiter=delimiter, strict=True)
             header = next(rows, [])
+            if twice := [name for name in header if header.count(name) > 1]:
+                raise ArgumentError(f"{path}: two columns are called {twice[0]!r}: rename one")
             table: dict[str, list[str]] = {name: [] for name in header}
             for row in rows:
                 if row and len(row) != len(header):
@@ -185,6 +187,8 @@ def _read_parquet(
     except Exception as error:  # pyarrow's own errors are of several kinds
         raise ArgumentError(f"{path} cannot be read as Parquet: {error}") from None
     schema = file.schema_arrow
+    if twice := [name for name in schema.names if schema.names.count(name) > 1]:
+        raise ArgumentError(f"{path}: two columns are called {twice[0]!r}: rename one")
     picture = _picture_column(path, schema.names, columns)
     kept = [name for name in (columns.label, columns.caption) if name in schema.names]
     kind = str(schema.field(picture).type)

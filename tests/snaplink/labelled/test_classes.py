@@ -29,6 +29,12 @@ def test_as_many_names_as_labels_are_matched_in_order():
     assert classes(["n2", "n1"], ["tench", "shark"]).positions == {"n1": 0, "n2": 1}
 
 
+def test_a_slip_in_a_list_of_another_order_is_no_list_in_order():
+    with pytest.raises(ArgumentError, match="not in the list of 3 class names: 'dog'"):
+        classes(["bird", "cat", "dog"], ["dgo", "cat", "bird"])
+    assert classes(["bird", "cat"], ["any bird", "cat"]).positions == {"bird": 0, "cat": 1}
+
+
 def test_a_dictionary_says_it_for_each_label():
     known = classes(["n2"], {"n1": "tench", "n2": ["shark", "big fish"]})
     assert known.synonyms == (("tench",), ("shark", "big fish"))

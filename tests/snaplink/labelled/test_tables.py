@@ -55,6 +55,7 @@ def test_captions_of_one_picture_are_gathered(folders):
         ("path,label\na.png,x\n,\n", "'' has no labels: give it one"),
         ("path,label\na.png\n", "line 2: 1 cells under 2 headings"),
         ("path,label\na.png,x\na.png,y\n", "'a.png' is there more than once"),
+        ("path,label,label\na.png,x,y\n", "two columns are called 'label': rename one"),
         ("path,label\n", "no labelled picture|only class|no class"),
         ("", "no column 'picture' with the pictures, but none at all"),
         ('path,label\n"a.png,x\n', "cannot be read as a table"),
@@ -64,6 +65,13 @@ def test_captions_of_one_picture_are_gathered(folders):
 def test_broken_tables(tmp_path, text, message):
     with pytest.raises(ArgumentError, match=message):
         labelled.open(csv_of(tmp_path / "t.csv", text))
+
+
+def test_two_columns_of_one_name_in_a_parquet(tmp_path):
+    columns = [pa.array(["a.png"]), pa.array(["x"]), pa.array(["y"])]
+    pq.write_table(pa.table(columns, ["path", "label", "label"]), tmp_path / "t.parquet")
+    with pytest.raises(ArgumentError, match="two columns are called 'label': rename one"):
+        labelled.open(tmp_path / "t.parquet")
 
 
 def test_another_encoding(tmp_path):
