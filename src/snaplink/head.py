@@ -8,6 +8,7 @@ refuses any other.
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 from collections.abc import Mapping, Sequence
@@ -85,6 +86,12 @@ class Head:
                 f"the head is for another model: {'; '.join(strange)}. Give its own with "
                 f"--model {self.fingerprint.model}, or make a head for this one"
             )
+        width = feature_encoder(encoder, self.features).dim
+        if self.weight.shape[1] != width:
+            raise HeadError(
+                f"the head is for features of {self.weight.shape[1]} numbers, but {encoder.name} "
+                f"gives {width}: its file is damaged, make it again"
+            )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the head to a file, whole or not at all."""
@@ -151,7 +158,7 @@ def _read(content: bytes) -> Head:
         raise ValueError("numbers that are not finite float32")
     if about["features"] not in ("embedding", "pre-projection"):
         raise ValueError(f"features {about['features']!r}")
-    if not float(about["temperature"]) > 0:
+    if not 0 < float(about["temperature"]) < math.inf:
         raise ValueError(f"temperature {about['temperature']}")
     return Head(
         weight,

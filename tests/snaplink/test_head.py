@@ -63,6 +63,12 @@ def test_another_models_head_is_refused_and_told_what_differs():
     head_for(FakeEncoder()).check(FakeEncoder())
 
 
+def test_a_head_of_another_width_is_told():
+    head = head_for(FakeEncoder(), weight=torch.zeros(3, 5))
+    with pytest.raises(HeadError, match=r"features of 5 numbers, but fake gives \d+: .*damaged"):
+        head.check(FakeEncoder())
+
+
 def test_a_classifier_ranks_by_the_head():
     encoder = FakeEncoder()
     head = head_for(encoder)
@@ -108,6 +114,7 @@ def changed(path: Path, **changes: object) -> None:
         {"class_names": ["only one"]},
         {"temperature": 0},
         {"temperature": "hot"},
+        {"temperature": float("inf")},
         {"features": "tail"},
         {"fingerprint": {}},
         {"fingerprint": 3},
