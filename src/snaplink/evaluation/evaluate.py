@@ -15,6 +15,7 @@ from torch import Tensor
 from clip.registry import official_name
 from snaplink import images
 from snaplink.encoder import Encoder
+from snaplink.errors import ArgumentError
 from snaplink.labelled import Features, Labelled, features
 from snaplink.prompts import prompt_weights
 
@@ -55,7 +56,8 @@ def evaluate(
         command: what repeats this, for the report.
 
     Raises:
-        ArgumentError: see `snaplink.labelled.features` and `protocol.prompts`.
+        ArgumentError: see `snaplink.labelled.features` and `protocol.prompts`; or no picture of
+            multi-label data has a label.
     """
     told: Prompts | None = None
     if labelled.task != "retrieval":
@@ -115,6 +117,10 @@ def _classification(
 
 
 def _multilabel(found: Features, scores: Tensor) -> dict[str, list[Any]]:
+    if not found.labels.any():
+        raise ArgumentError(
+            "no picture has any label, so there is nothing to find: look at the column of labels"
+        )
     return {
         "keys": list(found.keys),
         "labels": [row.nonzero().flatten().tolist() for row in found.labels],

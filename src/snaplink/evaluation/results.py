@@ -120,6 +120,7 @@ def read(path: Path) -> Result:
         more = json.loads(gzip.decompress(beside.read_bytes()))
         if more["format"] != _FORMAT:
             raise ArgumentError(f"{beside}: of another version of snaplink ({more['format']!r})")
+        _demand_whole(more)
         bounds = {f"{name}_{side}" for name in more["intervals"] for side in ("low", "high")}
         metrics = {k: _float(v) for k, v in told["metrics"].items() if k not in bounds}
         return Result(
@@ -137,8 +138,34 @@ def read(path: Path) -> Result:
     except (KeyError, ValueError, TypeError, AttributeError, OSError, EOFError) as error:
         if isinstance(error, ArgumentError):
             raise
-        problem = f"{path} and {beside.name} are not a result of snaplink eval ({error!r})"
-        raise ArgumentError(problem) from None
+        raise ArgumentError(
+            f"{path} and {beside.name} are not a result of snaplink eval, or damaged ({error!r}): "
+            "write them again with snaplink eval --output"
+        ) from None
+
+
+_COLUMNS = {
+    "classification": ("labels", "predictions", "confidences", "ranks"),
+    "multilabel": ("labels", "scores"),
+    "retrieval": ("text_ranks",),
+}
+
+
+def _demand_whole(details: Mapping[str, Any]) -> None:
+    """Raises ValueError where a picture lacks a part of its outcome."""
+    outcomes, classes = details["outcomes"], len(details["class_names"])
+    pictures = len(outcomes["keys"])
+    for name in _COLUMNS[details["task"]]:
+        if len(outcomes[name]) != pictures:
+            raise ValueError(f"{name} of {len(outcomes[name])} pictures, but {pictures} keys")
+    if details["task"] == "retrieval":
+        if len(outcomes["owners"]) != len(outcomes["image_ranks"]):
+            raise ValueError("captions without a picture")
+    elif details["task"] == "multilabel":
+        if any(len(row) != classes for row in outcomes["scores"]):
+            raise ValueError(f"scores of other classes than the {classes}")
+    elif any(not 0 <= label < classes for label in outcomes["labels"]):
+        raise ValueError(f"labels beyond the {classes} classes")
 
 
 def _details_of(path: Path) -> Path:

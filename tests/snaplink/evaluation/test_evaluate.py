@@ -77,6 +77,12 @@ def test_multi_label(data, encoder):
     )
 
 
+def test_multi_label_data_without_any_label(data, encoder):
+    samples = [replace(s, labels=()) for s in data.samples]
+    with pytest.raises(ArgumentError, match="no picture has any label"):
+        evaluate(replace(data, task="multilabel", samples=samples), encoder)
+
+
 def test_retrieval_both_ways(data, encoder):
     captions = [("red",), ("something red",), ("blue", "green"), ("green",), ("blue",), ("blue",)]
     samples = [
@@ -120,6 +126,22 @@ def test_results_that_cannot_be_read(data, encoder, tmp_path):
     (tmp_path / "r.details.json.gz").unlink()
     with pytest.raises(ArgumentError, match=r"r\.details\.json\.gz.*is not beside it"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"ranks": []},
+        {"labels": [0, 0, 0, 1, 2, 3]},
+        {"labels": [0, 0, 0, 1, 2, -1]},
+        {"confidences": None},
+    ],
+)
+def test_outcomes_with_parts_missing(data, encoder, tmp_path, damage):
+    result = evaluate(data, encoder)
+    replace(result, outcomes={**result.outcomes, **damage}).write(tmp_path / "r.json")
+    with pytest.raises(ArgumentError, match=r"or damaged \(.*write them again with snaplink eval"):
+        read(tmp_path / "r.json")
 
 
 def test_names_as_clip_benchmark_spells_them():
