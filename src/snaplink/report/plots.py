@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +91,7 @@ class Plot:
         # Ids must not meet those of the page's other plots.
         text = re.sub(r'(id="|url\(#|xlink:href="#)', rf"\1{self.name}-", text)
         wide = float(size[1]) * 4 / 3
-        label = f'role="img" aria-label="{self.title}" style="max-width: {wide:.0f}px"'
+        label = f'role="img" aria-label="{escape(self.title)}" style="max-width: {wide:.0f}px"'
         return text.replace("<svg ", f"<svg {label} ", 1)
 
     def write(self, folder: Path) -> list[Path]:
@@ -106,7 +108,12 @@ class Plot:
         buffer = io.BytesIO()
         # Without dates and random ids, equal results make equal files.
         metadata = {"Date": None} if form == "svg" else {}
-        with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "snaplink"}):
+        with (
+            mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "snaplink"}),
+            warnings.catch_warnings(),
+        ):
+            # Names may be of any script; who shows an SVG has fonts of their own.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
             for axes in self.figure.axes:
                 axes.set_facecolor("none")
             self.figure.savefig(buffer, format=form, dpi=150, facecolor=ground, metadata=metadata)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET  # only of what we wrote ourselves
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -86,9 +87,20 @@ def test_the_page_shows_it_all_and_needs_nothing_else(tmp_path):
     assert "script" not in parsed.counts
     assert "&lt;script&gt;" in text
     assert "snaplink eval &#x27;a b&#x27;" in text
-    for fact in ("24 pictures", result.about["prompts_sha256"], "a photo of a {}.", "ab" * 0):
+    for fact in ("24 pictures", result.about["prompts_sha256"], "a photo of a {}."):
         assert fact in text
     assert f"{result.metrics['acc1']:.1%}".replace("%", "\N{NO-BREAK SPACE}%") in text
+
+
+def test_a_title_ends_no_attribute_and_any_script_is_drawn(tmp_path):
+    names = ("日本", "class")
+    odd = replace(data(2), name='a" onload="x', class_names=names, synonyms=(("a",), ("b",)))
+    result = evaluate(odd, FakeEncoder())
+    report.write_evaluation(tmp_path / "r.html", result)
+    text, _ = page_of(tmp_path / "r.html")
+    assert 'aria-label="fake on a&quot; onload=&quot;x' in text
+    assert "日本</text>" in text
+    report.write_plots(tmp_path / "plots", result)  # warnings are errors
 
 
 def test_ids_of_the_plots_do_not_meet(tmp_path):
