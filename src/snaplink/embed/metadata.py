@@ -14,12 +14,12 @@ OWN_COLUMNS = frozenset(_FACTS | {"image_embedding", "text_embedding"})
 
 
 def named(column: str) -> str:
-    """The name of a source's column in the store.
+    """The name of a source's column in the store. In SQL, upper and lower case are one.
 
-    >>> named("license"), named("key")
-    ('license', 'meta_key')
+    >>> named("license"), named("key"), named("Width")
+    ('license', 'meta_key', 'meta_Width')
     """
-    return f"meta_{column}" if column in OWN_COLUMNS else column
+    return f"meta_{column}" if column.lower() in OWN_COLUMNS else column
 
 
 def flattened(value: Any, before: str = "") -> dict[str, Any]:

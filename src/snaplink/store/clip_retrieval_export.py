@@ -60,8 +60,10 @@ def export(
         progress: called with the number of rows that were written, as they are.
 
     Raises:
-        ArgumentError: `out` is there already, or the store is empty.
+        ArgumentError: `out` is there already or has no name, or the store is empty.
     """
+    if not out.name:  # ".", which nothing can be renamed to
+        raise ArgumentError(f"{out} is the folder that you are in: name a new directory")
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise ArgumentError(f"{out} is there already: name a new directory")
     if not len(store):

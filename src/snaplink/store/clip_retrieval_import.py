@@ -195,7 +195,8 @@ def _renamed(table: pa.Table, key: str | None, prefix: str, row: int) -> pa.Tabl
 
 
 def _free_name(table: pa.Table, name: str) -> str:
-    standard = name in STANDARD.names or name in map(column_of, FOLDERS)
+    # In SQL, upper and lower case are one.
+    standard = name.lower() in [*STANDARD.names, *map(column_of, FOLDERS)]
     if not standard or (name in _AS_THEY_ARE and _fits(table, name)):
         return name
     return f"original_{name}"

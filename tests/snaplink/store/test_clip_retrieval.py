@@ -84,6 +84,8 @@ def test_nothing_is_overwritten_and_nothing_left_half(
     out = tmp_path / "out"
     out.mkdir()
     export(store, out)
+    with pytest.raises(ArgumentError, match="name a new directory"):
+        export(store, Path())
     with pytest.raises(ArgumentError, match="is there already"):
         export(store, out)
     monkeypatch.setattr(pq, "write_table", lambda *_: 1 / 0)
@@ -154,11 +156,13 @@ def test_columns_that_clash_get_other_names(tmp_path: Path, imported: Callable[.
         "width": ["wide", "narrow"],
         "height": [3, 4],
         "size": ["large", "small"],
+        "Source": ["x", "y"],  # in SQL the same name as source
         "url": ["http://a", "http://b"],
     }
     read = imported(Layout(laid_out(tmp_path / "in", table, np.eye(2, 4, dtype=np.float16))))
     assert read.table().select(
-        ["key", "source", "width", "height", "original_key", "original_width", "original_size"]
+        ["key", "source", "width", "height"]
+        + [f"original_{name}" for name in ("key", "width", "size", "Source")]
     ).to_pylist()[1] == {
         "key": "b",
         "source": "b",
@@ -167,6 +171,7 @@ def test_columns_that_clash_get_other_names(tmp_path: Path, imported: Callable[.
         "original_key": "0002",
         "original_width": "narrow",
         "original_size": "small",
+        "original_Source": "y",
     }
 
 
