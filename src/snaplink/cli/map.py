@@ -52,6 +52,8 @@ def map(store: str, out: Path, method: str, most: int, seed: int) -> None:
 
     if out.suffix.lower() not in (".html", ".htm"):
         raise ArgumentError(f"a map is an .html file, not {out.name!r}")
+    if not out.absolute().parent.is_dir():
+        raise ArgumentError(f"{out.parent} is no folder: the map cannot be written there")
     opened = Store.open(store)
     found = library.place(opened, method=method, most=most, seed=seed)
     title = Path(store).resolve().name

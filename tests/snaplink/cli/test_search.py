@@ -200,7 +200,7 @@ def test_map(typed, store):
         ("cluster p.store -k 2 --labels cat", 2, "the only label"),
         ("map p.store", 2, "Missing option '--out'"),
         ("map p.store --out map.png", 2, "an .html file"),
-        ("map p.store --out no/map.html --method pca", 1, "no"),
+        ("map p.store --out no/map.html --method pca", 2, "no is no folder"),
         ("map no.store --out map.html", 1, "no.store"),
         ("map p.store --out map.html --most 2", 2, "--most"),
     ],
