@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from threading import Thread
 
-from snaplink.errors import PictureError
+from snaplink.errors import ArgumentError, PictureError
 from snaplink.store import Writer
 
 from .encoding import Modalities
@@ -83,6 +83,8 @@ def embed(
         PictureError: with `strict`, the first item that cannot be embedded.
         StoreError: the store was made with another model, say, or is in use.
     """
+    if not os.fspath(store):  # a shell's variable that is not set; "" would be this folder
+        raise ArgumentError("the store has no name: say which directory it is to be")
     job = job or Job()
     wanted = Modalities("image" in job.modalities, "text" in job.modalities, job.normalize)
     given = opened(sources, replace(job.columns, images=wanted.image, texts=wanted.text))

@@ -104,6 +104,14 @@ def test_a_disk_that_fails_for_a_while_drops_no_row(
     assert embedded(photos, hashed=True).present == 6
 
 
+def test_a_store_without_a_name_is_not_this_folder(photos, fakes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ArgumentError, match="no name"):
+        embed([photos], "", fakes())
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_prune_forgets_failures_of_files_that_are_gone(photos, embedded, tmp_path):
     (photos / "broken.jpg").touch()
     (photos / "empty.jpg").touch()
