@@ -148,6 +148,9 @@ def _groups(shard: Path, *, several: bool) -> Iterator[_Group]:
                         yield group
                     group = _Group(key, None, {})
                 _put(group, shard, tar, member, ending.lower())
+            # tarfile takes a file that was cut between two members for a whole one.
+            if shard.stat().st_size < tar.offset + tarfile.BLOCKSIZE:
+                raise tarfile.ReadError("it ends without a tar's last block")
     except tarfile.ReadError as error:
         raise ArgumentError(
             f"{shard} cannot be read as an uncompressed tar ({error}): unpack a compressed one "

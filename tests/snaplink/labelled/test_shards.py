@@ -85,3 +85,13 @@ def test_a_sample_without_its_picture_is_said_when_it_is_used(shard, tmp_path):
     found = labelled.open(path, class_names=["x", "y"])
     with pytest.raises(Exception, match="a: its file is not known"):
         found.samples[0].picture()
+
+
+def test_a_shard_cut_anywhere_is_no_whole_one(exported):
+    shard = exported / "test" / "0.tar"
+    content = shard.read_bytes()
+    end = len(content.rstrip(b"\0"))  # of the last member's content
+    for length in range(512, end + 512, 256):
+        shard.write_bytes(content[:length])
+        with pytest.raises(ArgumentError, match="copy a damaged one again"):
+            labelled.open(exported)
