@@ -75,7 +75,7 @@ def classes(
 
 
 def _matched(found: list[str], given: Sequence[Name]) -> dict[str, int]:
-    """By name where all labels are names; by number; or else one by one, in order."""
+    """By name where all labels are names; by number; or else one by one, if none is elsewhere."""
     by_name = {_plain(_synonyms(name)[0]): i for i, name in enumerate(given)}
     if all(_plain(label) in by_name for label in found):
         return {label: by_name[_plain(label)] for label in found}
