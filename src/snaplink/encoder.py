@@ -16,6 +16,7 @@ import clip
 from clip.bulk import BulkPreprocess
 
 from .errors import ArgumentError
+from .weights import weights_sha256
 
 if TYPE_CHECKING:
     from clip.optimized import AcceleratedCLIP, OptimizedCLIP
@@ -166,8 +167,6 @@ class ClipEncoder(Encoder):
                     "an optimised model has packed its weights away: give their SHA-256 as "
                     "ClipEncoder(weights_sha256=…), or use snaplink.load_encoder"
                 )
-            from .fingerprint import weights_sha256
-
             self._weights_sha256 = weights_sha256(self.model)
         return self._weights_sha256
 
@@ -225,8 +224,6 @@ def load_encoder(
     name = os.fspath(model)
     if precision is None:
         return ClipEncoder(network, preprocess, name, batch_size)
-    from .fingerprint import weights_sha256
-
     sha256 = weights_sha256(network)
     packed = clip.optimize(network, precision)
     return ClipEncoder(packed, preprocess, name, batch_size, weights_sha256=sha256)
