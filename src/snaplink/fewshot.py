@@ -110,8 +110,8 @@ class _TooFewError(ArgumentError):
         enough = [k for k in SHOTS if k + min(k, _MOST_HELD) <= count]
         advice = f"give --shots {','.join(map(str, enough))}" if enough else "leave the class out"
         super().__init__(
-            f"class {label} has {count} training pictures, but {shots} shots, and {held} more to "
-            f"choose the penalty by, need {shots + held}: {advice}, or add pictures"
+            f"class {label} has {count} training picture{'s' * (count != 1)}, but {shots} to learn "
+            f"from and {held} to choose the penalty by need {shots + held}: {advice}, or add pictures"
         )
 
 

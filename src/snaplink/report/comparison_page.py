@@ -40,9 +40,8 @@ def write_comparison(path: Path, found: Comparison) -> None:
         page.Section("Differences", _PAIRED, page.figure(comparison_plot(found))),
         page.Section(
             "Pictures on which they differ",
-            f"Only A was right on {len(found.only_first):,} pictures, only B on "
-            f"{len(found.only_second):,}."
-            + (f" {found.left_out:,} pictures are in one result only." if found.left_out else ""),
+            f"Only A was right on {len(found.only_first):,}, only B on {len(found.only_second):,}."
+            + (f" In one result only, and left out: {found.left_out:,}." if found.left_out else ""),
             page.pre("\n".join(found.only_first[:_KEYS]) or "none", "Only A was right")
             + page.pre("\n".join(found.only_second[:_KEYS]) or "none", "Only B was right"),
         ),
@@ -96,7 +95,8 @@ def _classes(found: Comparison) -> page.Section:
     )
     gained = sum(b > a for _, _, a, b in rows)
     lost = sum(b < a for _, _, a, b in rows)
-    note = f"B is better on {gained:,} classes, A on {lost:,}, of {len(rows):,}."
+    equal = len(rows) - gained - lost
+    note = f"Of the classes, B is better on {gained:,}, A on {lost:,}, neither on {equal:,}."
     return page.Section("Classes", note, table)
 
 

@@ -68,10 +68,7 @@ def write(
         figures: the headline figure first, then more: what it is, the figure, its interval or "".
         sections: the rest.
     """
-    content = _page(title, subtitle, figures, sections)
-    # A figure and its sign stay on one line.
-    content = content.replace(" %", "\N{NO-BREAK SPACE}%")
-    put(path, content.encode("utf-8", errors="replace"))
+    put(path, _page(title, subtitle, figures, sections).encode("utf-8", errors="replace"))
 
 
 def _page(
@@ -85,7 +82,7 @@ def _page(
     rule = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     parts = "\n".join(
         f"<section>\n<h2>{escape(each.title)}</h2>\n"
-        + (f'<p class="note">{escape(each.note)}</p>\n' if each.note else "")
+        + (f'<p class="note">{_words(each.note)}</p>\n' if each.note else "")
         + f"{each.body}\n</section>"
         for each in sections
     )
@@ -104,7 +101,7 @@ def _page(
 <body>
 <header>
 <h1>{escape(title)}</h1>
-<p class="subtitle">{escape(subtitle)}</p>
+<p class="subtitle">{_words(subtitle)}</p>
 {_figures(figures)}
 </header>
 <main>
@@ -115,10 +112,15 @@ def _page(
 """
 
 
+def _words(text: str) -> str:
+    """Our own words, in which a figure and its sign stay on one line; what others typed stays."""
+    return escape(text).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def _figures(figures: Sequence[tuple[str, str, str]]) -> str:
     items = "\n".join(
-        f'<div class="figure"><dt>{escape(name)}</dt><dd>{escape(value)}'
-        + (f"<small>{escape(interval)}</small>" if interval else "")
+        f'<div class="figure"><dt>{escape(name)}</dt><dd>{_words(value)}'
+        + (f"<small>{_words(interval)}</small>" if interval else "")
         + "</dd></div>"
         for name, value, interval in figures
     )
@@ -141,7 +143,7 @@ def _card(card: Card) -> str:
         if card.picture is not None
         else f'<span class="missing">{escape(card.key)}</span>'
     )
-    lines = "".join(f"<span><i>{escape(a)}</i> {escape(b)}</span>" for a, b in card.lines)
+    lines = "".join(f"<span><i>{escape(a)}</i> {_words(b)}</span>" for a, b in card.lines)
     return f'<li title="{escape(card.key)}">{shown}{lines}</li>'
 
 
@@ -163,11 +165,11 @@ def bar_table(
         rows: a name, a fraction from 0 to 1, and the other cells.
         summary: what is clicked.
     """
-    head = "".join(f"<th>{escape(each)}</th>" for each in headings)
+    head = "".join(f"<th>{_words(each)}</th>" for each in headings)
     body = "\n".join(
         f'<tr><th scope="row">{escape(name)}</th>'
         f'<td class="bar"><span style="--share: {share:.4f}">{share:.1%}</span></td>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+        + "".join(f"<td>{_words(cell)}</td>" for cell in cells)
         + "</tr>"
         for name, share, cells in rows
     )

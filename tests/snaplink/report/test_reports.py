@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET  # only of what we wrote ourselves
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -101,6 +102,18 @@ def test_a_title_ends_no_attribute_and_any_script_is_drawn(tmp_path):
     assert 'aria-label="fake on a&quot; onload=&quot;x' in text
     assert "日本</text>" in text
     report.write_plots(tmp_path / "plots", result)  # warnings are errors
+
+
+def test_what_was_typed_copies_back_exactly(tmp_path):
+    command = "snaplink eval a --template 'a 5 % cut of  a <b>{}</b>'"
+    first = evaluate(data(), FakeEncoder(), command=command)
+    report.write_evaluation(tmp_path / "r.html", first)
+    text, _ = page_of(tmp_path / "r.html")
+    assert f"<pre>{escape(command)}</pre>" in text
+    report.write_comparison(tmp_path / "c.html", compare(first, first))
+    text, _ = page_of(tmp_path / "c.html")
+    assert f"<dt>A: command</dt><dd>{escape(command)}</dd>" in text
+    assert "B is better on 0, A on 0, neither on 5" in text
 
 
 def test_ids_of_the_plots_do_not_meet(tmp_path):
