@@ -109,9 +109,10 @@ class _TooFewError(ArgumentError):
         self.label = label
         enough = [k for k in SHOTS if k + min(k, _MOST_HELD) <= count]
         advice = f"give --shots {','.join(map(str, enough))}" if enough else "leave the class out"
+        has = f"{count} training picture" + ("" if count == 1 else "s")
         super().__init__(
-            f"class {label} has {count} training picture{'s' * (count != 1)}, but {shots} to learn "
-            f"from and {held} to choose the penalty by need {shots + held}: {advice}, or add pictures"
+            f"class {label} has {has}, but {shots} to learn from and {held} more to choose the "
+            f"penalty by need {shots + held}: {advice}, or add pictures"
         )
 
 

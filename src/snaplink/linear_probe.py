@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,12 @@ from torch import Tensor
 from . import probe
 from .encoder import Encoder
 from .errors import ArgumentError
-from .evaluation import bootstrap, metrics
-from .evaluation.evaluate import benchmark_names
+from .evaluation import Result, statistics
+from .evaluation.bootstrap import RESAMPLES
+from .evaluation.evaluate import benchmark_names, classified, versions
 from .examples import device_of, labels_among
 from .head import FeatureKind, Head
-from .labelled import Features
+from .labelled import Features, Labelled
 
 __all__ = ["Outcome", "linear_probe"]
 
@@ -29,8 +31,9 @@ class Outcome:
         head: to classify with.
         trials: of the sweep.
         converged: whether the last fit reached its tolerance.
-        metrics: on the test set, fractions from 0 to 1, by CLIP_benchmark's names.
-        interval: of ``lp_acc1``, 95 %.
+        answers: what happened to each test picture, as `snaplink.evaluation.Result` keeps it.
+        figures: on the test set, fractions from 0 to 1, by the names of an evaluation.
+        intervals: of these, 95 %.
         pictures: training pictures that the head was fitted to, validation included, and test
             pictures.
     """
@@ -38,9 +41,68 @@ class Outcome:
     head: Head
     trials: tuple[probe.Trial, ...]
     converged: bool
-    metrics: dict[str, float | None]
-    interval: tuple[float, float]
+    answers: Mapping[str, list[Any]]
+    figures: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
     pictures: tuple[int, int]
+
+    @property
+    def features(self) -> str:
+        """What was learnt from, in words."""
+        length = ", of length 1" if self.head.normalized else ""
+        return f"{self.head.features}, {self.head.weight.shape[1]} wide{length}"
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """By CLIP_benchmark's names."""
+        acc5 = self.figures["acc5"]
+        return {
+            "lp_acc1": self.figures["acc1"],
+            "lp_acc5": None if math.isnan(acc5) else acc5,
+            "lp_mean_per_class_recall": self.figures["mean_per_class_recall"],
+            "weight_decay": self.head.recipe["lambda"],
+            "seed": self.head.recipe["seed"],
+            "fewshot_k": -1,
+            "normalized": self.head.normalized,
+        }
+
+    def result(self, asked: Labelled, command: str) -> Result:
+        """As an evaluation, for its report and to be compared.
+
+        Args:
+            asked: the test data.
+            command: what repeats this.
+        """
+        names = self.head.class_names
+        seen = set(self.answers["labels"])
+        return Result(
+            asked.name,
+            *benchmark_names(self.head.fingerprint.model),
+            "classification",
+            self.figures,
+            self.intervals,
+            names,
+            (),
+            self.answers,
+            {
+                "command": command,
+                "pictures": self.pictures[1],
+                "skipped": len(asked) - self.pictures[1],
+                "features": self.features,
+                "probe": {**self.head.recipe, "converged": self.converged, "trials": self.tried()},
+                "classes_without_pictures": len(names) - len(seen),
+                "resamples": RESAMPLES,
+                "fingerprint": self.head.fingerprint.to_json(),
+                "versions": versions(),
+            },
+        )
+
+    def tried(self) -> list[dict[str, float]]:
+        """The sweep: each lambda, its C, and the share of the validation split it got right."""
+        return [
+            {"lambda": each.strength, "C": 1 / each.strength, "accuracy": each.accuracy}
+            for each in self.trials
+        ]
 
     def to_json(self, dataset: str, command: str) -> dict[str, Any]:
         """CLIP_benchmark's fields, and how it was measured."""
@@ -52,7 +114,7 @@ class Outcome:
             "task": "linear_probe",
             "metrics": self.metrics,
             "language": "en",
-            "intervals": {"lp_acc1": self.interval},
+            "intervals": {f"lp_{name}": pair for name, pair in self.intervals.items()},
             "about": {
                 "command": command,
                 "features": self.head.features,
@@ -60,10 +122,7 @@ class Outcome:
                 "train_pictures": self.pictures[0],
                 "test_pictures": self.pictures[1],
                 "converged": self.converged,
-                "sweep": [
-                    {"lambda": each.strength, "C": 1 / each.strength, "accuracy": each.accuracy}
-                    for each in self.trials
-                ],
+                "sweep": self.tried(),
                 "fingerprint": self.head.fingerprint.to_json(),
             },
             "classnames": self.head.class_names,
@@ -135,9 +194,16 @@ def linear_probe(
         train.fingerprint,
         recipe,
     )
-    figures, interval = _measured(head, test, truth, fitted.fit.strength, seed)
-    counts = examples, len(truth)
-    return Outcome(head, fitted.trials, fitted.fit.converged, figures, interval, counts)
+    answers = classified(test.keys, truth, test.matrix, head.logits)
+    return Outcome(
+        head,
+        fitted.trials,
+        fitted.fit.converged,
+        answers,
+        statistics.figures("classification", answers, len(names)),
+        statistics.intervals("classification", answers, len(names)),
+        (examples, len(truth)),
+    )
 
 
 def _demand_alike(train: Features, *others: Features | None) -> None:
@@ -159,21 +225,3 @@ def _demand_two(train: Features, share: float) -> None:
             f"be set aside to choose lambda by ({share:.0%} of each class are): add pictures, give "
             "a validation set with --validation, or take the fixed lambda of --sweep readme"
         )
-
-
-def _measured(
-    head: Head, test: Features, truth: Tensor, strength: float, seed: int
-) -> tuple[dict[str, float | None], tuple[float, float]]:
-    ranks = metrics.ranks(head.logits(test.matrix), truth)
-    first = ranks < 1
-    by_class = metrics.per_class(first, truth, len(head.class_names))
-    figures = {
-        "lp_acc1": first.double().mean().item(),
-        "lp_acc5": (ranks < 5).double().mean().item() if len(head.class_names) >= 5 else None,
-        "lp_mean_per_class_recall": by_class.nanmean().item(),
-        "weight_decay": strength,
-        "seed": seed,
-        "fewshot_k": -1,
-        "normalized": head.normalized,
-    }
-    return figures, bootstrap.interval(bootstrap.mean(first), len(first))

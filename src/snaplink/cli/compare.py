@@ -30,8 +30,8 @@ from . import options
 def compare(first: Path, second: Path, report: Path | None, as_json: bool, resamples: int) -> None:
     """Say whether B is better than A by more than chance.
 
-    A.json and B.json are results that `snaplink eval --output` kept, of the same data. Both are
-    compared on the same draws of pictures: the paired bootstrap.
+    A.json and B.json are results of the same data, kept by --output of `snaplink eval` or `snaplink
+    probe`. Both are compared on the same draws of pictures: the paired bootstrap.
 
     \b
     snaplink compare tiny.json b32.json --report comparison.html

@@ -37,15 +37,8 @@ if TYPE_CHECKING:
     metavar="FILE.json",
     help="Keep the result, in CLIP_benchmark's fields, for it and for `snaplink compare`.",
 )
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path),
-    metavar="FILE.html",
-    help="Write one page that shows it all.",
-)
-@click.option(
-    "--plots", type=click.Path(path_type=Path), metavar="DIR", help="Write plots, PNG and SVG."
-)
+@labelled_data.report
+@labelled_data.plots
 @click.option("--json", "form", flag_value="json", help="Print CLIP_benchmark's fields as JSON.")
 @click.option("--csv", "form", flag_value="csv", help="Print a row as `clip_benchmark build` does.")
 @click.option(

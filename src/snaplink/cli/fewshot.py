@@ -66,6 +66,7 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str) -> tupl
 @click.option(
     "--plots", type=click.Path(path_type=Path), metavar="DIR", help="Draw the curves, PNG and SVG."
 )
+@labelled_data.report
 @learning.output
 @options.as_json
 def fewshot(
@@ -83,6 +84,7 @@ def fewshot(
     upright: bool,
     classes: str | None,
     plots: Path | None,
+    report: Path | None,
     output: Path | None,
     as_json: bool,
     **where: Any,
@@ -94,18 +96,19 @@ def fewshot(
     the probes' penalty, and TEST measures. Both are as for snaplink probe.
 
     \b
-    snaplink fewshot pets/train pets/test --model ViT-B/32 --plots curves/
+    snaplink fewshot pets/train pets/test --model ViT-B/32 --report pets.html
     """
     from snaplink import examples
     from snaplink.encoder import load_encoder
+    from snaplink.evaluation.evaluate import versions
     from snaplink.evaluation.protocol import prompts
     from snaplink.fewshot import Examples, curves
 
-    learning.demand_folder(output)
-    if plots:
-        from snaplink.report import demand_matplotlib
+    learning.demand_folder(output, report)
+    if report or plots:
+        from snaplink import report as reports
 
-        demand_matplotlib()
+        reports.demand_matplotlib()
     taught = learning.opened(train, "train", classes, where)
     asked = learning.opened(test, "test", classes, where)
     told = prompts(taught, *prompting.told(taught, classes, templates, sentences))
@@ -124,25 +127,31 @@ def fewshot(
             class_names=taught.class_names,
         )
     )
+    about = {
+        "command": labelled_data.command_line(),
+        "class_names": taught.class_names,
+        "seeds": seeds,
+        "test_pictures": len(truth),
+        "prompts": told.count,
+        "prompts_sha256": told.sha256,
+        "prompts_origin": told.origin,
+        "fingerprint": pool.fingerprint.to_json(),
+        "versions": versions(),
+    }
     result = {
         "dataset": asked.name,
         "task": "few-shot",
         "points": [asdict(point) for point in points],
-        "about": {
-            "command": labelled_data.command_line(),
-            "class_names": taught.class_names,
-            "test_pictures": len(truth),
-            "prompts": told.count,
-            "prompts_sha256": told.sha256,
-            "prompts_origin": told.origin,
-            "fingerprint": pool.fingerprint.to_json(),
-        },
+        "about": about,
     }
     learning.write_json(result, output, as_json=as_json)
     if not as_json:
         _show(points)
+    if report:
+        reports.write_fewshot(report, points, asked.name, about)
+        say(f"wrote {report}")
     if plots:
-        for path in _plot(points, asked.name).write(plots):
+        for path in reports.fewshot_plot(points, asked.name).write(plots):
             say(f"wrote {path}")
     return FAILED if read.skipped.count else DONE
 
@@ -166,31 +175,3 @@ def _column(method: str) -> Callable[[Mapping[str, Any]], str]:
         return f"{point.accuracy:.1%} ({point.low:.1%} to {point.high:.1%})" if point else ""
 
     return cell
-
-
-def _plot(points: Sequence[Point], name: str) -> Any:
-    from snaplink.report import Curve, curve_plot
-
-    baseline, learnt = points[0], points[1:]
-    shots = sorted({point.shots for point in learnt})
-    level = Curve("zero-shot", shots, [baseline.accuracy] * len(shots))
-    curves = [level] if len(shots) > 1 else []
-    for method in dict.fromkeys(point.method for point in learnt):
-        own = [point for point in learnt if point.method == method]
-        curves.append(
-            Curve(
-                method,
-                [point.shots for point in own],
-                [point.accuracy for point in own],
-                [point.low for point in own],
-                [point.high for point in own],
-            )
-        )
-    return curve_plot(
-        curves,
-        name="fewshot",
-        title=f"Accuracy on {name} by pictures a class to learn from",
-        x_label="pictures a class to learn from",
-        y_label="top-1 accuracy",
-        log2=True,
-    )

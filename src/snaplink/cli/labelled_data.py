@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,7 +16,17 @@ if TYPE_CHECKING:
     from snaplink.errors import PictureError
     from snaplink.labelled import Labelled
 
-__all__ = ["Skipped", "Verb", "classes", "command_line", "of_one_label", "open_labelled", "options"]
+__all__ = [
+    "Skipped",
+    "Verb",
+    "classes",
+    "command_line",
+    "of_one_label",
+    "open_labelled",
+    "options",
+    "plots",
+    "report",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -34,6 +45,17 @@ def command_line() -> str:
     """What was typed, as a shell takes it."""
     return shlex.join(click.get_current_context().meta[_TYPED])
 
+
+report = click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.html",
+    help="Write one page that shows it all.",
+)
+
+plots = click.option(
+    "--plots", type=click.Path(path_type=Path), metavar="DIR", help="Write plots, PNG and SVG."
+)
 
 classes = click.option(
     "--classes",

@@ -11,6 +11,8 @@ from . import labelled_data, learning, options
 from .exits import DONE, FAILED, say
 
 if TYPE_CHECKING:
+    from snaplink.evaluation import Result
+    from snaplink.labelled import Labelled
     from snaplink.linear_probe import Outcome
     from snaplink.probe import Sweep
 
@@ -64,6 +66,8 @@ if TYPE_CHECKING:
     help="Keep what was learnt, for snaplink classify --head.",
 )
 @learning.output
+@labelled_data.report
+@labelled_data.plots
 @options.as_json
 def probe(
     train: str,
@@ -80,6 +84,8 @@ def probe(
     upright: bool,
     head: Path | None,
     output: Path | None,
+    report: Path | None,
+    plots: Path | None,
     as_json: bool,
     classes: str | None,
     **where: Any,
@@ -93,13 +99,20 @@ def probe(
     stores of `snaplink embed`, or torchvision:NAME or datasets:NAME where these are installed.
 
     \b
-    snaplink probe pets/train pets/test --model ViT-B/32 --head pets.safetensors
+    snaplink probe pets/train pets/test --model ViT-B/32 --head pets.safetensors --report pets.html
     snaplink classify photos/ --model ViT-B/32 --head pets.safetensors
     """
     from snaplink.encoder import load_encoder
+    from snaplink.evaluation.results import beside
     from snaplink.linear_probe import linear_probe
 
-    learning.demand_folder(head, output)
+    learning.demand_folder(head, output, report)
+    if output:
+        beside(output)  # refuses a name that its details cannot be found by
+    if report or plots:
+        from snaplink.report import demand_matplotlib
+
+        demand_matplotlib()
     taught = learning.opened(train, "train", classes, where)
     asked = learning.opened(test, "test", classes, where)
     other = learning.opened(validation, "val", classes, where) if validation else None
@@ -117,8 +130,9 @@ def probe(
     )
     if head:
         outcome.head.save(head)
-    result = outcome.to_json(asked.name, labelled_data.command_line())
-    learning.write_json(result, output, as_json=as_json)
+    command = labelled_data.command_line()
+    _draw(outcome.result(asked, command), asked, output, report, plots)
+    learning.write_json(outcome.to_json(asked.name, command), output, as_json=as_json)
     if not as_json:
         _show(outcome)
     if head:
@@ -128,16 +142,31 @@ def probe(
     return FAILED if read.skipped.count else DONE
 
 
+def _draw(
+    result: Result, asked: Labelled, output: Path | None, report: Path | None, plots: Path | None
+) -> None:
+    """Write what shows each picture: the details beside the output, the page, the plots."""
+    if output:
+        result.write_details(output)
+    if report or plots:
+        from snaplink import report as reports
+
+        if report:
+            reports.write_evaluation(report, result, asked)
+            say(f"wrote {report}")
+        for path in reports.write_plots(plots, result) if plots else ():
+            say(f"wrote {path}")
+
+
 def _show(outcome: Outcome) -> None:
     figures, head = outcome.metrics, outcome.head
-    low, high = outcome.interval
+    low, high = outcome.intervals["acc1"]
     learnt, measured = outcome.pictures
-    length = ", of length 1" if head.normalized else ""
     rows = {
         "top-1 accuracy": f"{figures['lp_acc1']:.1%}  (95 % interval {low:.1%} to {high:.1%})",
         "top-5 accuracy": "" if figures["lp_acc5"] is None else f"{figures['lp_acc5']:.1%}",
         "mean per class": f"{figures['lp_mean_per_class_recall']:.1%}",
-        "features": f"{head.features}, {head.weight.shape[1]} wide{length}",
+        "features": outcome.features,
         "lambda": f"{head.recipe['lambda']:.3g}  (scikit-learn's C = {head.recipe['C']:.3g}, "
         f"sweep: {head.recipe['sweep']})",
         "pictures": f"{learnt:,} to learn from, {measured:,} to measure on, "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from .metrics import ranks, retrieval_ranks
 from .protocol import Prompts, Templates, prompts
 from .results import Result
 
-__all__ = ["benchmark_names", "evaluate"]
+__all__ = ["benchmark_names", "classified", "evaluate", "versions"]
 
 Watch = Callable[[Iterator[int]], Iterator[int]]
 _CLASSES_AT_ONCE = 64
@@ -70,7 +70,9 @@ def evaluate(
     elif labelled.task == "multilabel":
         outcomes = _multilabel(found, pictures @ weights.T)
     else:
-        outcomes = _classification(found, pictures, weights, encoder.logit_scale)
+        outcomes = classified(
+            found.keys, found.labels, pictures, lambda some: some @ weights.T, encoder.logit_scale
+        )
     model, pretrained = benchmark_names(encoder.name)
     classes = len(labelled.class_names)
     return Result(
@@ -96,21 +98,34 @@ def _weights(told: Prompts, encoder: Encoder) -> Tensor:
     return torch.cat(parts)
 
 
-def _classification(
-    found: Features, pictures: Tensor, weights: Tensor, logit_scale: float
+def classified(
+    keys: Sequence[str],
+    labels: Tensor,
+    features: Tensor,
+    score: Callable[[Tensor], Tensor],
+    scale: float = 1.0,
 ) -> dict[str, list[Any]]:
+    """What happened to each picture of a classification, as `Result` keeps it.
+
+    Args:
+        keys: of the pictures.
+        labels: the right classes, int64 ``[n]``.
+        features: ``[n, dim]``.
+        score: features ``[some, dim]`` to ``[some, classes]``, the higher the better.
+        scale: of the scores, before their softmax says how sure an answer is.
+    """
     outcomes: dict[str, list[Any]] = {
-        "keys": list(found.keys),
-        "labels": found.labels.tolist(),
+        "keys": list(keys),
+        "labels": labels.tolist(),
         "predictions": [],
         "confidences": [],
         "ranks": [],
     }
-    for start in range(0, len(pictures), _PICTURES_AT_ONCE):
-        scores = pictures[start : start + _PICTURES_AT_ONCE] @ weights.T
-        sureness, given = (logit_scale * scores).softmax(-1).max(-1)
-        labels = found.labels[start : start + _PICTURES_AT_ONCE]
-        outcomes["ranks"] += ranks(scores, labels).tolist()
+    for start in range(0, len(features), _PICTURES_AT_ONCE):
+        scores = score(features[start : start + _PICTURES_AT_ONCE])
+        sureness, given = (scale * scores).softmax(-1).max(-1)
+        own = labels[start : start + _PICTURES_AT_ONCE]
+        outcomes["ranks"] += ranks(scores, own).tolist()
         outcomes["predictions"] += given.tolist()
         outcomes["confidences"] += [round(value, 6) for value in sureness.tolist()]
     return outcomes
@@ -174,12 +189,17 @@ def _about(
         "resamples": resamples,
         "fingerprint": found.fingerprint.to_json(),
         "features": "kept in a store" if labelled.stored else "computed",
-        "versions": {
-            "snaplink": version("snaplink"),
-            "torch": torch.__version__,
-            "Python": platform.python_version(),
-            "platform": platform.platform(),
-        },
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of what computed a result."""
+    return {
+        "snaplink": version("snaplink"),
+        "torch": torch.__version__,
+        "Python": platform.python_version(),
+        "platform": platform.platform(),
     }
 
 

@@ -15,12 +15,12 @@ from snaplink.errors import ArgumentError
 from snaplink.files import put
 from snaplink.labelled.data import Task
 
-__all__ = ["DETAILS", "Result", "read"]
+__all__ = ["DETAILS", "Result", "beside", "read"]
 
 DETAILS = ".details.json.gz"
 """How the file beside a result ends: not in .json, which ``clip_benchmark build`` would read."""
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class Result:
             "task": self.task,
             "class_names": list(self.class_names),
             "templates": list(self.templates),
+            "metrics": {name: _number(value) for name, value in self.metrics.items()},
             "intervals": {name: list(pair) for name, pair in self.intervals.items()},
             "about": dict(self.about),
             "outcomes": dict(self.outcomes),
@@ -97,38 +98,40 @@ class Result:
             ArgumentError: the name does not end in .json.
             OSError: the folder is not there, or not to be written to.
         """
-        put(_details_of(path), gzip.compress(_json(self.details()).encode(), mtime=0))
+        self.write_details(path)
         put(path, (_json(self.benchmark(), indent=2) + "\n").encode())
+
+    def write_details(self, path: Path) -> None:
+        """Write only the file beside `path`, where others write their own result; see `write`."""
+        put(beside(path), gzip.compress(_json(self.details()).encode(), mtime=0))
 
 
 def read(path: Path) -> Result:
-    """Read what `Result.write` wrote.
+    """Read what `Result.write` wrote, or a probe.
 
     Raises:
         ArgumentError: there is no such file, no details beside it, or either is another's.
     """
-    beside = _details_of(path)
+    details = beside(path)
     if not path.is_file():
         raise ArgumentError(f"there is no file {os.fspath(path)!r}")
-    if not beside.is_file():
+    if not details.is_file():
         raise ArgumentError(
-            f"{path}: {beside.name}, with the outcome of each picture, is not beside it. It is "
-            "written by snaplink eval --output; keep the two together"
+            f"{path}: {details.name}, with the outcome of each picture, is not beside it. It is "
+            "written by the --output of snaplink eval and probe; keep the two together"
         )
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-        more = json.loads(gzip.decompress(beside.read_bytes()))
+        more = json.loads(gzip.decompress(details.read_bytes()))
         if more["format"] != _FORMAT:
-            raise ArgumentError(f"{beside}: of another version of snaplink ({more['format']!r})")
+            raise ArgumentError(f"{details}: of another version of snaplink ({more['format']!r})")
         _demand_whole(more)
-        bounds = {f"{name}_{side}" for name in more["intervals"] for side in ("low", "high")}
-        metrics = {k: _float(v) for k, v in told["metrics"].items() if k not in bounds}
         return Result(
             told["dataset"],
             told["model"],
             told["pretrained"],
             more["task"],
-            metrics,
+            {name: _float(value) for name, value in more["metrics"].items()},
             {name: (low, high) for name, (low, high) in more["intervals"].items()},
             more["class_names"],
             more["templates"],
@@ -139,8 +142,8 @@ def read(path: Path) -> Result:
         if isinstance(error, ArgumentError):
             raise
         raise ArgumentError(
-            f"{path} and {beside.name} are not a result of snaplink eval, or damaged ({error!r}): "
-            "write them again with snaplink eval --output"
+            f"{path} and {details.name} are not a result of snaplink eval or probe, or damaged "
+            f"({error!r}): write them again with snaplink eval or snaplink probe, and --output"
         ) from None
 
 
@@ -168,7 +171,12 @@ def _demand_whole(details: Mapping[str, Any]) -> None:
         raise ValueError(f"labels beyond the {classes} classes")
 
 
-def _details_of(path: Path) -> Path:
+def beside(path: Path) -> Path:
+    """The file of details beside a result.
+
+    Raises:
+        ArgumentError: the result's name does not end in .json.
+    """
     if path.suffix != ".json":
         raise ArgumentError(f"{os.fspath(path)!r}: the name of a result must end in .json")
     return path.with_name(path.stem + DETAILS)

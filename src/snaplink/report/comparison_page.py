@@ -8,6 +8,7 @@ from snaplink.evaluation import Comparison
 
 from . import page
 from .plots import Plot, differences_plot
+from .protocol import how
 from .wording import named, percent, points
 
 __all__ = ["comparison_plot", "title_of", "write_comparison"]
@@ -69,12 +70,11 @@ def title_of(found: Comparison) -> tuple[str, str]:
     """A and B in a line each: the model, its prompts and its figure."""
     lines = []
     for each in (found.first, found.second):
-        told = each.about.get("prompts_origin", "")
+        told = each.about.get("prompts_origin") or how(each)
         value = percent(each.metrics[each.headline])
         lines.append(
             f"{each.model} ({each.pretrained}, {each.about['fingerprint']['precision']})"
-            + (f", {told}" if told else "")
-            + f": {value} {named(each.headline)}"
+            f", {told}: {value} {named(each.headline)}"
         )
     return lines[0], lines[1]
 

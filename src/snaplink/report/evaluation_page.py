@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from snaplink.labelled import Labelled
 from . import page
 from .per_class import ClassFigures, class_figures
 from .plots import Plot, bars_plot, calibration_plot, confusion_plot
+from .protocol import how, protocol, repeat
 from .wording import between, named, percent
 
 __all__ = ["plots", "write_evaluation", "write_plots"]
@@ -69,8 +69,8 @@ def plots(result: Result) -> list[Plot]:
 
 def _subtitle(result: Result) -> str:
     what = {
-        "classification": f"{len(result.class_names):,} classes, zero-shot",
-        "multilabel": f"{len(result.class_names):,} classes, several a picture, zero-shot",
+        "classification": f"{len(result.class_names):,} classes, {how(result)}",
+        "multilabel": f"{len(result.class_names):,} classes, several a picture, {how(result)}",
         "retrieval": f"{result.about.get('captions', 0):,} captions, both ways",
     }[result.task]
     skipped = result.about.get("skipped", 0)
@@ -88,10 +88,8 @@ def _sections(result: Result, find: Find) -> Iterator[page.Section]:
             yield _mistakes(result, find)
             yield _confusion_section(result, found)
             yield page.Section("Calibration", _SURE, page.figure(_calibration(result)))
-    yield page.Section("Protocol", "", _protocol(result))
-    if result.about.get("command"):
-        again = "Run this where the data lie; the figures must come out the same."
-        yield page.Section("Repeat it", again, page.pre(str(result.about["command"])))
+    yield page.Section("Protocol", "", protocol(result))
+    yield from repeat(result.about)
 
 
 _RECALL_NOTE = (
@@ -219,33 +217,3 @@ def _finder(labelled: Labelled | None) -> Find:
             return None
 
     return find
-
-
-def _protocol(result: Result) -> str:
-    about = result.about
-    print_ = about["fingerprint"]
-    seen = print_["preprocessing"]
-    pairs = {
-        "model": f"{print_['model']}, in {print_['precision']}",
-        "weights": f"SHA-256 {print_['weights_sha256']}",
-        "pictures": f"{seen.get('size')} pixels, {seen.get('mode')} side, "
-        f"{seen.get('interpolation', 'own')} interpolation"
-        + (", turned upright" if seen.get("upright") else ""),
-        "features": str(about["features"]),
-    }
-    if result.task != "retrieval":
-        pairs |= {
-            "prompts": f"{about['prompts']:,}: every class with {about['prompts_origin']}",
-            "classifier": "each prompt's features of length 1, their mean of length 1",
-            "SHA-256 of the prompts": str(about["prompts_sha256"]),
-            "classes without pictures": f"{about['classes_without_pictures']:,}",
-        }
-    pairs["sureness"] = f"softmax of {about['logit_scale']:.4g} x cosine"
-    pairs["intervals"] = f"95 %, percentile bootstrap over pictures, {about['resamples']:,} draws"
-    pairs["versions"] = ", ".join(f"{a} {b}" for a, b in about["versions"].items())
-    lists = page.pre("\n".join(result.templates), f"{len(result.templates)} templates")
-    names = page.pre("\n".join(result.class_names), f"{len(result.class_names):,} class names")
-    whole = page.pre(json.dumps(print_, indent=2), "the whole fingerprint")
-    return page.definitions(pairs) + (
-        (lists if result.templates else "") + names + whole if result.class_names else whole
-    )

@@ -156,7 +156,11 @@ def _data_url(picture: Image.Image) -> str:
 
 
 def bar_table(
-    headings: Sequence[str], rows: Iterable[tuple[str, float, Sequence[str]]], summary: str
+    headings: Sequence[str],
+    rows: Iterable[tuple[str, float, Sequence[str]]],
+    summary: str,
+    *,
+    opened: bool = False,
 ) -> str:
     """A table that opens when asked for, with a bar in each row.
 
@@ -164,6 +168,7 @@ def bar_table(
         headings: of all columns: the name's, the bar's, and the others'.
         rows: a name, a fraction from 0 to 1, and the other cells.
         summary: what is clicked.
+        opened: whether it is open already.
     """
     head = "".join(f"<th>{_words(each)}</th>" for each in headings)
     body = "\n".join(
@@ -174,7 +179,7 @@ def bar_table(
         for name, share, cells in rows
     )
     return (
-        f"<details><summary>{escape(summary)}</summary>"
+        f"<details{' open' * opened}><summary>{escape(summary)}</summary>"
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>\n{body}\n</tbody></table></div></details>"
     )

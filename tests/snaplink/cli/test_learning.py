@@ -71,6 +71,42 @@ def test_probe_says_everything_in_json(typed, digits):
     assert about["command"].startswith("snaplink probe digits digits --json")
 
 
+def test_probe_writes_the_report_of_an_evaluation_and_compares_with_one(started, typed, digits):
+    other = sorted((digits / "test" / "1").iterdir())[0]
+    other.rename(digits / "test" / "4" / "a one.png")  # a sure mistake
+    command = ("probe", "digits/train", "digits/test", "--seed", "3")
+    ended = started(*command, "--report", "p.html", "--plots", "plots", "--output", "p.json")
+    assert ended.code == 0, ended.err
+    assert "wrote p.html" in ended.err
+    page = Path("p.html").read_text(encoding="utf-8")
+    head, _, protocol = page.partition("<h2>Protocol</h2>")
+    result = json.loads(Path("p.json").read_text(encoding="utf-8"))
+    accuracy = f"{100 * result['metrics']['lp_acc1']:.1f}\N{NO-BREAK SPACE}%"
+    assert f"<dt>top-1 accuracy</dt><dd>{accuracy}<small>" in head
+    assert "24 pictures · 3 classes, linear probe" in head
+    assert "zero-shot" not in page
+    assert 'alt="4/a one.png"' in head
+    assert head.count("data:image/webp") >= 1
+    assert head.count("<svg") == 3
+    recipe = result["about"]["recipe"]
+    for fact in ("embedding, 128 wide", "72 pictures", f"C is 1 / lambda = {recipe['C']:.6g}",
+                 f"paper, {len(result['about']['sweep'])} values tried", "seed 3", "torch ",
+                 result["about"]["fingerprint"]["weights_sha256"]):  # fmt: skip
+        assert fact in protocol
+    typed_again = "snaplink " + " ".join((*command, "--report", "p.html", "--plots", "plots",
+                                          "--output", "p.json"))  # fmt: skip
+    assert f"<pre>{typed_again}</pre>" in protocol
+    assert len(list(Path("plots").iterdir())) == 6
+    ended = typed(
+        "eval", "digits/test", "--template", "a handwritten digit {}", "--output", "e.json"
+    )
+    assert ended.code == 0, ended.err
+    ended = typed("compare", "e.json", "p.json", "--report", "c.html")
+    assert ended.code == 0, ended.err
+    assert "on the 24 pictures that both have" in ended.out
+    assert f"linear probe: {100 * result['metrics']['lp_acc1']:.1f} %" in ended.out
+
+
 def test_a_head_of_features_before_the_projection_classifies(typed, digits):
     typed("probe", "digits/train", "digits/test", "--features", "pre-projection", "--sweep",
           "readme", "--head", "h")  # fmt: skip
@@ -91,8 +127,15 @@ def test_a_validation_set_takes_the_place_of_a_share(typed, digits):
 def test_fewshot_draws_its_curves(started, digits):
     ended = started("fewshot", "digits/train", "digits/test", "--shots", "1,4", "--seeds", "2",
                     "--template", "a handwritten digit {}", "--plots", "curves",
-                    "--output", "few.json")  # fmt: skip
+                    "--output", "few.json", "--report", "few.html")  # fmt: skip
     assert ended.code == 0, ended.err
+    page = Path("few.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 1
+    for fact in ("24 test pictures · 3 classes", "drawn 2 times", "<dt>zero-shot</dt>",
+                 "wise-ft, 4 a class", "nearest-mean, 1 a class", "alpha = 1, beta = 5.5",
+                 "<pre>snaplink fewshot digits/train digits/test --shots 1,4 --seeds 2 --template "
+                 "&#x27;a handwritten digit {}&#x27; --plots curves"):  # fmt: skip
+        assert fact in page
     methods = ["linear-probe", "nearest-mean", "tip-adapter", "wise-ft"]
     assert ended.out.splitlines()[0].split() == ["shots", "zero-shot", *methods]
     result = json.loads(Path("few.json").read_text(encoding="utf-8"))
@@ -143,10 +186,13 @@ PROBE = ("probe", "digits/train", "digits/test")
     [
         (("probe", "digits/train", "nowhere"), 2, "there is no file or folder 'nowhere'"),
         ((*PROBE, "--head", "no/where/h"), 2, "there is no folder"),
+        ((*PROBE, "--report", "no/where.html"), 2, "there is no folder"),
+        ((*PROBE, "--output", "probe.txt"), 2, "must end in .json"),
         ((*PROBE, "--validation-share", "1"), 2, "validation-share"),
         ((*PROBE, "--features", "logits"), 2, "'embedding', 'pre-projection'"),
         (("probe", "digits/train/0", "digits/test"), 2, "no"),
         (("fewshot", "digits/train", "digits/test", "--shots", "1,none"), 2, "list of numbers"),
+        (("fewshot", "digits/train", "digits/test", "--report", "no/f.html"), 2, "no folder"),
         (("fewshot", "digits/train", "digits/test", "--shots", "0"), 2, "list of numbers"),
         (("fewshot", "digits/train", "digits/test", "--shots", "32"), 2, "--shots 1,2,4,8,16"),
         (("fewshot", "digits/train", "digits/test", "--method", "magic"), 2, "magic"),

@@ -14,9 +14,12 @@ from PIL import Image
 
 from snaplink import report
 from snaplink.errors import MissingPackageError
-from snaplink.evaluation import compare, evaluate
+from snaplink.evaluation import compare, evaluate, read
+from snaplink.examples import encode
 from snaplink.fake_encoder import FakeEncoder
+from snaplink.fewshot import Point
 from snaplink.labelled import Labelled, Sample
+from snaplink.linear_probe import linear_probe
 from snaplink.report.evaluation_page import plots
 from snaplink.report.per_class import class_figures
 from snaplink.report.plots import confusion_plot
@@ -178,6 +181,55 @@ def test_a_comparison(tmp_path):
     assert parsed.open == []
     assert "B less A" in text
     assert "&lt;script&gt;" in text
+
+
+def test_few_shots(tmp_path):
+    points = [
+        Point("zero-shot", 0, (0.5,), 0.5, 0.4, 0.6),
+        Point("wise-ft", 1, (0.5, 0.6), 0.55, 0.45, 0.65),
+        Point("nearest-mean", 2, (0.3, 0.4), 0.35, 0.25, 0.45),
+        Point("wise-ft", 2, (0.7, 0.8), 0.75, 0.65, 0.85),
+    ]
+    about = {
+        **evaluate(
+            data(), FakeEncoder(), command=f"snaplink fewshot a b --template '5 % {EVIL}'"
+        ).about,
+        "class_names": [EVIL, "b"],
+        "seeds": 2,
+        "test_pictures": 24,
+    }
+    report.write_fewshot(tmp_path / "f.html", points, "evil <b>set</b>", about)
+    text, parsed = page_of(tmp_path / "f.html")
+    assert parsed.open == []
+    assert not {"script", "b"} & set(parsed.counts)
+    assert f"<pre>{escape(about['command'])}</pre>" in text
+    assert f"<pre>{escape(EVIL)}\nb</pre>" in text
+    figures = re.findall(r'<div class="figure"><dt>(.+?)</dt><dd>(.+?)<small>(.+?)</small>', text)
+    space = "\N{NO-BREAK SPACE}"
+    assert figures == [  # the best of the most shots first
+        ("wise-ft, 2 a class", f"75.0{space}%", f"65.0 to 85.0{space}%"),
+        ("nearest-mean, 2 a class", f"35.0{space}%", f"25.0 to 45.0{space}%"),
+        ("zero-shot", f"50.0{space}%", f"40.0 to 60.0{space}%"),
+    ]
+    assert text.count('<th scope="row">') == len(points)
+    assert f"<td>50.0{space}%, 60.0{space}%</td>" in text
+    assert "tip-adapter" not in text
+
+
+def test_a_probe(tmp_path):
+    labelled, encoder = data(), FakeEncoder()
+    found = encode(labelled, encoder)
+    outcome = linear_probe(found, found, encoder, sweep="readme", seed=2)
+    result = outcome.result(labelled, "snaplink probe 'a <b>' a")
+    report.write_evaluation(tmp_path / "p.html", result, labelled)
+    text, parsed = page_of(tmp_path / "p.html")
+    assert parsed.open == []
+    assert not {"script", "b"} & set(parsed.counts)
+    assert "<pre>snaplink probe &#x27;a &lt;b&gt;&#x27; a</pre>" in text
+    for fact in ("readme, no search", "C is 1 / lambda = 0.316<", "nothing: it is fixed"):
+        assert fact in text
+    result.write(tmp_path / "p.json")
+    assert read(tmp_path / "p.json").about == result.about
 
 
 def test_a_curve(tmp_path):
