@@ -59,7 +59,7 @@ def prompts_of(about: Mapping[str, Any]) -> dict[str, str]:
     """What the text tower read."""
     return {
         "prompts": f"{about['prompts']:,}: every class with {about['prompts_origin']}",
-        "classifier": "each prompt's features of length 1, their mean of length 1",
+        "zero-shot classifier": "each prompt's features of length 1, their mean of length 1",
         "SHA-256 of the prompts": str(about["prompts_sha256"]),
     }
 
