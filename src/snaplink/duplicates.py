@@ -150,8 +150,8 @@ def _tree(component: Positions) -> Pairs:
 def _components(pairs: Pairs) -> list[Positions]:
     """Rows that pairs connect, be it by way of others."""
     try:
-        from scipy.sparse import coo_array  # type: ignore[import-untyped]
-        from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
     except ImportError:
         raise MissingPackageError("groups", "scipy", "search") from None
 

@@ -13,7 +13,9 @@ from . import labelled_data, learning, options, prompting
 from .exits import DONE, FAILED, say
 
 if TYPE_CHECKING:
+    from snaplink.evaluation.protocol import Prompts
     from snaplink.fewshot import Point
+    from snaplink.fingerprint import Fingerprint
 
 _METHODS = ("linear-probe", "nearest-mean", "tip-adapter", "wise-ft")
 
@@ -100,7 +102,6 @@ def fewshot(
     """
     from snaplink import examples
     from snaplink.encoder import load_encoder
-    from snaplink.evaluation.evaluate import versions
     from snaplink.evaluation.protocol import prompts
     from snaplink.fewshot import Examples, curves
 
@@ -127,17 +128,7 @@ def fewshot(
             class_names=taught.class_names,
         )
     )
-    about = {
-        "command": labelled_data.command_line(),
-        "class_names": taught.class_names,
-        "seeds": seeds,
-        "test_pictures": len(truth),
-        "prompts": told.count,
-        "prompts_sha256": told.sha256,
-        "prompts_origin": told.origin,
-        "fingerprint": pool.fingerprint.to_json(),
-        "versions": versions(),
-    }
+    about = _protocol(taught.class_names, seeds, len(truth), told, pool.fingerprint)
     result = {
         "dataset": asked.name,
         "task": "few-shot",
@@ -154,6 +145,25 @@ def fewshot(
         for path in reports.fewshot_plot(points, asked.name).write(plots):
             say(f"wrote {path}")
     return FAILED if read.skipped.count else DONE
+
+
+def _protocol(
+    class_names: Sequence[str], seeds: int, pictures: int, told: Prompts, made_by: Fingerprint
+) -> dict[str, Any]:
+    """What somebody needs who wants to repeat it."""
+    from snaplink.evaluation.evaluate import versions
+
+    return {
+        "command": labelled_data.command_line(),
+        "class_names": class_names,
+        "seeds": seeds,
+        "test_pictures": pictures,
+        "prompts": told.count,
+        "prompts_sha256": told.sha256,
+        "prompts_origin": told.origin,
+        "fingerprint": made_by.to_json(),
+        "versions": versions(),
+    }
 
 
 def _show(points: Sequence[Point]) -> None:

@@ -55,7 +55,7 @@ def read(
 def _relative(keys: list[str]) -> list[str]:
     """The keys from the folder that they have in common, so that they agree across machines."""
     # URLs and members of archives, too, so letters are compared, and cut at a slash.
-    parent = os.path.commonprefix(keys).rpartition("/")[0]  # noqa: RUF071
+    parent = os.path.commonprefix(keys).rpartition("/")[0]  # noqa: RUF071  # keys: not all are paths
     return [key[len(parent) :].lstrip("/") for key in keys]
 
 
