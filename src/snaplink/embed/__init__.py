@@ -33,4 +33,5 @@ def __getattr__(name: str) -> object:
     """The processes that decode import this package, too, and need none of these."""
     if name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import_module("snaplink.store")  # says it if pyarrow is missing
     return getattr(import_module(f".{_ROOMS[name]}", __name__), name)

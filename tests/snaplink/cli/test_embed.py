@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -76,3 +78,13 @@ def test_another_preprocessing_is_refused_with_what_differs(pictures, started):
     ended = started("embed", "pictures", "--out", "store", "--not-upright")
     assert ended.code == 1
     assert "was made otherwise: preprocessing upright True, not False" in ended.err
+
+
+def test_without_pyarrow_it_says_what_to_install(tmp_path):
+    code = (
+        "import sys; sys.modules['pyarrow'] = None; from snaplink.cli import main; "
+        f"sys.argv = ['snaplink', 'embed', {str(tmp_path)!r}, '--out', 'nowhere']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
+    assert done.returncode == 1
+    assert done.stderr == 'snaplink: stores need pyarrow: pip install "snaplink[embed]"\n'
