@@ -1,0 +1,1 @@
+"""The routes: each file has those of one path."""
