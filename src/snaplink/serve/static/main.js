@@ -1,0 +1,124 @@
+/** The page begins here: wait for the server, make the two views, and pass on what concerns both. */
+
+import { model, ready, store } from "./api.js";
+import { ClassifyView } from "./classify_view.js";
+import { watchConnection } from "./connection.js";
+import { byId, counted } from "./dom.js";
+import { receive } from "./pictures.js";
+import { SearchView } from "./search_view.js";
+import { askForToken, useAddress } from "./session.js";
+
+const VIEWS = ["search", "classify"];
+
+/** @returns {string} the view that the address names */
+function viewOf() {
+  return new URLSearchParams(location.search).get("view") === "classify" ? "classify" : "search";
+}
+
+/** @param {string} view */
+function showView(view) {
+  for (const name of VIEWS) {
+    byId(name).hidden = name !== view;
+    const link = document.querySelector(`[data-view=${name}]`);
+    if (name === view) link?.setAttribute("aria-current", "page");
+    else link?.removeAttribute("aria-current");
+  }
+}
+
+/** @param {boolean} waiting @param {string} [reason] */
+function showWaiting(waiting, reason = "") {
+  const box = byId("waiting");
+  box.hidden = !waiting;
+  box.querySelector("p").textContent = reason;
+  if (waiting) showView("");
+}
+
+/** @param {SearchView} search @param {ClassifyView} classify */
+function route(search, classify) {
+  const view = viewOf();
+  showView(view);
+  if (view === "classify") {
+    document.title = "Classify · snaplink";
+    classify.begin();
+  } else search.restore();
+}
+
+/** Links between the views, which keep what is searched for. */
+function listenToLinks(search, classify) {
+  addEventListener("popstate", () => route(search, classify));
+  for (const link of document.querySelectorAll("nav a")) {
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      const view = link.dataset.view;
+      if (view === viewOf()) return;
+      history.pushState(null, "", view === "classify" ? "/?view=classify" : search.address);
+      route(search, classify);
+      byId("content").focus();
+    });
+  }
+}
+
+/** @param {SearchView} search */
+function listenToKeys(search) {
+  const help = byId("help");
+  byId("help-button").addEventListener("click", () => help.showModal());
+  help.querySelector(".close").addEventListener("click", () => help.close());
+  addEventListener("keydown", (event) => {
+    const typing = event.target instanceof Element && event.target.matches("input, textarea");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.key === "?") help.showModal();
+    if (event.key === "/" && viewOf() === "search") {
+      event.preventDefault();
+      search.focus();
+    }
+  });
+}
+
+/** @param {{name: string, rows: number, model: string, demo: boolean}} facts */
+function introduce(facts) {
+  byId("about").textContent = `${facts.demo ? "Example drawings" : facts.name} · ${counted(facts.rows, "picture")} · ${facts.model}`;
+  const note = byId("demo-note");
+  note.hidden = !facts.demo;
+  note.querySelector("button").addEventListener("click", () => {
+    note.hidden = true;
+  });
+}
+
+async function begin() {
+  showWaiting(true, "The model is being loaded.");
+  await ready((reason) => showWaiting(true, reason));
+  const [facts, served] = await Promise.all([store(), model()]);
+  introduce(facts);
+  showWaiting(false);
+  const search = new SearchView(facts);
+  const classify = new ClassifyView(served, facts.demo);
+  const again = () => (viewOf() === "classify" ? classify.again() : search.again());
+  listenToLinks(search, classify);
+  listenToKeys(search);
+  receive(byId("dropping"), (files) => (viewOf() === "classify" ? classify : search).take(files));
+  route(search, classify);
+  if (viewOf() === "search") search.focus();
+  return again;
+}
+
+/** Begin, and begin anew where signing in or the server's return makes it possible. */
+async function main() {
+  /** @type {(() => void) | null} */
+  let again = null;
+  let beginning = false;
+  const goOn = async () => {
+    if (again) return again();
+    if (beginning) return undefined;
+    beginning = true;
+    again = await begin().catch(() => null);
+    beginning = false;
+    return undefined;
+  };
+  askForToken(goOn);
+  watchConnection(goOn);
+  await useAddress();
+  await goOn();
+}
+
+main();

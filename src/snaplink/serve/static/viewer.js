@@ -1,0 +1,136 @@
+/**
+ * One picture, large, and what is known of it.
+ *
+ * Tells "similar" and "less" (detail: the hit) and "closed" (detail: the index that was shown last).
+ */
+
+import { baseName, byId, element } from "./dom.js";
+
+export class Viewer extends EventTarget {
+  /** @type {import("./results.js").Results | null} */
+  #results = null;
+  #index = 0;
+  #dialog = byId("viewer");
+  #image = this.#dialog.querySelector("img");
+
+  constructor() {
+    super();
+    const on = (selector, act) => this.#dialog.querySelector(selector).addEventListener("click", act);
+    on(".before", () => this.#go(-1));
+    on(".after", () => this.#go(1));
+    on(".close", () => this.#dialog.close());
+    on(".similar", () => this.#leave("similar"));
+    on(".less", () => this.#leave("less"));
+    on(".copy", () => this.#copy());
+    this.#dialog.addEventListener("click", (event) => event.target === this.#dialog && this.#dialog.close());
+    this.#dialog.addEventListener("keydown", (event) => this.#pressed(event));
+    this.#dialog.addEventListener("close", () => {
+      this.#results?.removeEventListener("change", this.#paint);
+      this.dispatchEvent(new CustomEvent("closed", { detail: this.#index }));
+    });
+    this.#image.addEventListener("load", () => this.#dialog.classList.remove("loading"));
+    this.#image.addEventListener("error", () => this.#lost(true));
+  }
+
+  /** @param {import("./results.js").Results} results @param {number} index */
+  open(results, index) {
+    this.#results = results;
+    this.#index = index;
+    results.addEventListener("change", this.#paint);
+    this.#dialog.showModal();
+    this.#paint();
+  }
+
+  #hit() {
+    return this.#results?.at(this.#index);
+  }
+
+  /** @param {number} step */
+  #go(step) {
+    const next = this.#index + step;
+    if (next < 0 || next >= (this.#results?.count ?? 0)) return;
+    this.#index = next;
+    this.#results?.want(next, next);
+    this.#paint();
+  }
+
+  /** @param {boolean} lost */
+  #lost(lost) {
+    this.#dialog.classList.remove("loading");
+    this.#image.hidden = lost;
+    this.#dialog.querySelector(".lost").hidden = !lost;
+  }
+
+  #paint = () => {
+    const hit = this.#hit();
+    if (!hit || !this.#results) return;
+    const name = hit.caption || baseName(hit.key);
+    this.#dialog.querySelector("h2").textContent = name;
+    const place = `${(this.#index + 1).toLocaleString("en")} of ${this.#results.total.toLocaleString("en")}`;
+    this.#dialog.querySelector(".place").textContent = hit.score === null ? place : `${place}, score ${hit.score.toFixed(3)}`;
+    this.#dialog.querySelector(".before").disabled = this.#index === 0;
+    this.#dialog.querySelector(".after").disabled = this.#index + 1 >= this.#results.count;
+    this.#dialog.querySelector(".copy span").textContent = "Copy path";
+    this.#dialog.querySelector("tbody").replaceChildren(...facts(hit).map(([fact, value]) => row(fact, value)));
+    this.#show(hit, name);
+  };
+
+  #show(hit, name) {
+    this.#image.alt = name;
+    if (this.#image.getAttribute("src") === hit.picture) return;
+    this.#lost(false);
+    this.#dialog.classList.add("loading");
+    this.#image.width = hit.width ?? 512;
+    this.#image.height = hit.height ?? 512;
+    this.#image.src = hit.picture;
+    const next = this.#results?.at(this.#index + 1);
+    if (next) new Image().src = next.picture;
+  }
+
+  /** @param {string} name */
+  #leave(name) {
+    const hit = this.#hit();
+    this.#dialog.close();
+    if (hit) this.dispatchEvent(new CustomEvent(name, { detail: hit }));
+  }
+
+  async #copy() {
+    const hit = this.#hit();
+    if (!hit) return;
+    const said = this.#dialog.querySelector(".copy span");
+    try {
+      await navigator.clipboard.writeText(hit.key);
+      said.textContent = "Copied";
+    } catch {
+      said.textContent = "The browser forbids it";
+    }
+  }
+
+  /** @param {KeyboardEvent} event */
+  #pressed(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const act = { ArrowLeft: () => this.#go(-1), ArrowRight: () => this.#go(1), s: () => this.#leave("similar") }[event.key];
+    if (!act) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  }
+}
+
+/** @param {import("./api.js").Hit} hit @returns {[string, string][]} */
+function facts(hit) {
+  const known = Object.entries(hit.metadata).filter(([, value]) => value !== null && value !== "");
+  const size = hit.width && hit.height ? [["size", `${hit.width} × ${hit.height}`]] : [];
+  return [["path", hit.key], ...size, ...known.map(([name, value]) => [name, said(value)])];
+}
+
+/** @param {any} value */
+function said(value) {
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** @param {string} fact @param {string} value */
+function row(fact, value) {
+  const name = element("th", { scope: "row", textContent: fact, dir: "auto" });
+  return element("tr", {}, name, element("td", { textContent: value, dir: "auto" }));
+}
