@@ -92,6 +92,12 @@ def test_import_clip_costs_little_more_than_torch():
     assert loaded_by("import clip", after="import torch") <= allowed
 
 
+def test_a_client_needs_no_torch():
+    loaded = loaded_by("from snaplink import Client; Client().close()")
+    assert "httpx" in loaded
+    assert not loaded & {"torch", "fastapi", "uvicorn", "pyarrow", "clip"}
+
+
 def test_the_command_answers_without_torch():
     loaded = loaded_by("from snaplink.cli import main")
     assert "click" in loaded
@@ -104,8 +110,8 @@ def test_the_command_answers_without_torch():
         ("clip", "available_models load optimize tokenize"),
         (
             "snaplink",
-            "ArgumentError Encoder ForeignClipError PictureError Prediction Score SnaplinkError "
-            "ZeroShotClassifier load_encoder",
+            "ArgumentError AsyncClient Client Encoder ForeignClipError PictureError Prediction "
+            "Score ServerError SnaplinkError ZeroShotClassifier load_encoder",
         ),
     ],
 )

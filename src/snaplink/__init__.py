@@ -14,26 +14,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .client import AsyncClient, Client
     from .encoder import Encoder, load_encoder
-    from .errors import ArgumentError, ForeignClipError, PictureError, SnaplinkError
-    from .zero_shot import Prediction, Score, ZeroShotClassifier
+    from .errors import ArgumentError, ForeignClipError, PictureError, ServerError, SnaplinkError
+    from .prediction import Prediction, Score
+    from .zero_shot import ZeroShotClassifier
 
 __all__ = [
     "ArgumentError",
+    "AsyncClient",
+    "Client",
     "Encoder",
     "ForeignClipError",
     "PictureError",
     "Prediction",
     "Score",
+    "ServerError",
     "SnaplinkError",
     "ZeroShotClassifier",
     "load_encoder",
 ]
 
 _ROOMS = {
-    "errors": ("ArgumentError", "ForeignClipError", "PictureError", "SnaplinkError"),
+    "client": ("AsyncClient", "Client"),
+    "errors": (
+        "ArgumentError",
+        "ForeignClipError",
+        "PictureError",
+        "ServerError",
+        "SnaplinkError",
+    ),
     "encoder": ("Encoder", "load_encoder"),
-    "zero_shot": ("Prediction", "Score", "ZeroShotClassifier"),
+    "prediction": ("Prediction", "Score"),
+    "zero_shot": ("ZeroShotClassifier",),
 }
 
 

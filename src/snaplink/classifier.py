@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 import torch
@@ -15,42 +14,12 @@ from torch import Tensor
 from . import images
 from .encoder import Encoder
 from .errors import ArgumentError
+from .prediction import Prediction, Score
 
 __all__ = ["Classifier", "Picture", "Prediction", "Score"]
 
 Picture = str | os.PathLike[str] | Image.Image | Tensor
 """A path, a PIL picture, or what the model's preprocess made of one: ``[3, side, side]``."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """A label and the probability, from 0 to 1, that it fits better than the others."""
-
-    label: str
-    score: float
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What was found in a picture.
-
-    Attributes:
-        picture: its path; None for a picture that came without one.
-        scores: every label, the best first.
-    """
-
-    picture: str | None
-    scores: tuple[Score, ...]
-
-    @property
-    def label(self) -> str:
-        """The best label."""
-        return self.scores[0].label
-
-    @property
-    def score(self) -> float:
-        """The best label's probability."""
-        return self.scores[0].score
 
 
 class Classifier(ABC):

@@ -3,8 +3,15 @@
     SnaplinkError (a RuntimeError)
     ├── ArgumentError          what was asked for cannot be done: labels, templates, device, paths
     ├── PictureError           one picture that cannot be used; the others can
+    │   └── TooManyPixelsError it is larger than is decoded
     ├── StoreError             a store that cannot be used, or not for what was asked
     ├── HeadError              a head that cannot be used, or not with this model
+    ├── ServerError            `snaplink serve`, asked by a client, failed
+    │   ├── UnreachableError   there is no answer, or it breaks off
+    │   ├── BusyError          it has too much to do, or is not ready, and was asked often enough
+    │   ├── RefusedError       it refuses what was asked for
+    │   │   └── TokenError     it wants a token, or another one
+    │   └── AnswerError        the answer is not one of `snaplink serve`
     ├── MissingPackageError    a package of one of the extras is not installed
     └── ForeignClipError       the installed `clip` is not snaplink's
 
@@ -14,13 +21,20 @@ A message says what is wrong, where, and what to do next.
 from __future__ import annotations
 
 __all__ = [
+    "AnswerError",
     "ArgumentError",
+    "BusyError",
     "ForeignClipError",
     "HeadError",
     "MissingPackageError",
     "PictureError",
+    "RefusedError",
+    "ServerError",
     "SnaplinkError",
     "StoreError",
+    "TokenError",
+    "TooManyPixelsError",
+    "UnreachableError",
 ]
 
 
@@ -52,8 +66,59 @@ class PictureError(SnaplinkError):
         return type(self), (self.picture, self.problem)
 
 
+class TooManyPixelsError(PictureError):
+    """A picture that is larger than is decoded."""
+
+
 class StoreError(SnaplinkError):
     """A store of embeddings that cannot be used, or not for what was asked of it."""
+
+
+class ServerError(SnaplinkError):
+    """`snaplink serve`, asked by a client, failed.
+
+    Args:
+        message: where, what is wrong and what to do.
+        status: of the answer in HTTP; None if there was none.
+        problem: the server's own words; by default the message.
+        param: what part of the request they are about.
+        code: which of the server's errors it is.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        problem: str | None = None,
+        param: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.problem = problem or message
+        self.param = param
+        self.code = code
+
+
+class UnreachableError(ServerError):
+    """There is no answer, or it breaks off."""
+
+
+class BusyError(ServerError):
+    """The server has too much to do, or is not ready, and was asked often enough."""
+
+
+class RefusedError(ServerError):
+    """The server refuses what was asked for."""
+
+
+class TokenError(RefusedError):
+    """The server wants a token, or another one."""
+
+
+class AnswerError(ServerError):
+    """The answer is not one of `snaplink serve`, or not of this version."""
 
 
 class MissingPackageError(SnaplinkError, ImportError):
