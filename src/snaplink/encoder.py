@@ -38,6 +38,8 @@ class Encoder(ABC):
         precision: what the model computes in: "fp32", "bf16", "int8" or "fp16".
         bulk: the fast equal of `pixels`, from a picture or its file's bytes to uint8
             ``[3, resolution, resolution]``; None where `pixels` is a transform that it cannot read.
+        preprocess: what `pixels` does, without the model, so that other processes can do it.
+        context_length: tokens of a text that the model reads, start and end included.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Encoder(ABC):
     batch_size: int
     precision: str
     bulk: Any
+    preprocess: Callable[[Image.Image], Tensor]
+    context_length: int
 
     @abstractmethod
     def weights_sha256(self) -> str:
@@ -158,6 +162,7 @@ class ClipEncoder(Encoder):
         self.batch_size = batch_size
         self.dim = model.visual.output_dim
         self.resolution = model.visual.input_resolution
+        self.context_length = model.context_length
         self.logit_scale = model.logit_scale.detach().float().exp().item()
 
     def weights_sha256(self) -> str:

@@ -38,14 +38,16 @@ class FakeEncoder(Encoder):
         self.logit_scale = 100.0
         self.batch_size = batch_size
         self.precision = "fp32"
-        self.bulk = self._pixels = _Bulk(resolution)
+        self.context_length = 77
+        self.bulk = _Bulk(resolution)
+        self.preprocess = self.bulk.exactly
         self.batches: list[int] = []
 
     def weights_sha256(self) -> str:
         return hashlib.sha256(f"fake, {self.dim}, {self.resolution}".encode()).hexdigest()
 
     def pixels(self, picture: Image.Image) -> Tensor:
-        return self._pixels.normalize(self._pixels(picture))
+        return self.preprocess(picture)
 
     def _pictures(self, pixels: Tensor) -> Tensor:
         return self._features([picture.contiguous().numpy().tobytes() for picture in pixels])
@@ -74,6 +76,9 @@ class _Bulk:
         small = picture.convert("RGB").resize((self.resolution, self.resolution))
         values = torch.frombuffer(bytearray(small.tobytes()), dtype=torch.uint8)
         return values.view(self.resolution, self.resolution, 3).permute(2, 0, 1).contiguous()
+
+    def exactly(self, picture: Image.Image) -> Tensor:
+        return self.normalize(self(picture))
 
     def normalize(self, pixels: Tensor) -> Tensor:
         return pixels / 255

@@ -1,28 +1,19 @@
-"""Processes that read items: one that hangs or crashes costs its picture and nothing else.
-
-They are started by their own command, not by `multiprocessing`, which would run the caller's
-script again.
-"""
+"""Processes that read items: one that hangs or crashes costs its picture and nothing else."""
 
 from __future__ import annotations
 
 import os
-import pickle
-import subprocess
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
-
-import numpy as np
 
 from snaplink.errors import SnaplinkError
 
 from .items import Failed, Item
+from .process import ENDED, DecoderProcess
 from .reading import Outcome, Reader
 from .worker import FETCHED_AT_ONCE, READY
 
@@ -32,7 +23,6 @@ _WINDOW = 3
 """Items that a process has before it: one in work, and no wait for the next."""
 _TURN = 0.5
 """Seconds between two looks at the clock and at whether to stop."""
-_COMMAND = "import sys; sys.path[:] = sys.argv[1:]; from snaplink.embed.worker import main; main()"
 
 
 def cores() -> int:
@@ -96,7 +86,7 @@ class Decoders:
             for worker in self._workers:
                 worker.look_at_the_clock(self._limit)
             return
-        if answer is None:
+        if answer is ENDED:
             worker.has_ended()
         elif answer == READY:
             worker.is_ready = True
@@ -144,7 +134,7 @@ def _blamed(worker: _Worker, waiting: deque[Item], crashed: set[str]) -> Iterato
 
 
 class _Worker:
-    """One process, seen from outside. Two threads talk to it, so that nothing waits for it."""
+    """A process of the pool, and what it was given."""
 
     def __init__(self, answers: SimpleQueue[tuple[_Worker, Any]]) -> None:
         self.items: deque[Item] = deque()
@@ -152,19 +142,10 @@ class _Worker:
         self.is_ready = False
         self.crashed = False
         self.failure = ""
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _COMMAND, *filter(None, map(os.path.abspath, sys.path))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for the parent
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-        )
-        self._messages: SimpleQueue[object] = SimpleQueue()
-        for talk in (self._send, lambda: self._receive(answers)):
-            threading.Thread(target=talk, name="decoder", daemon=True).start()
+        self._process = DecoderProcess(lambda _, answer: answers.put((self, answer)))
 
     def send(self, message: object) -> None:
-        self._messages.put(message)
+        self._process.send(message)
 
     def has_room_for(self, item: Item) -> bool:
         distant = item.place is not None and item.place.distant
@@ -182,42 +163,8 @@ class _Worker:
 
     def has_ended(self) -> None:
         if not self.failure:
-            code = self._process.wait()
-            how = f"signal {-code}" if code < 0 else f"code {code}"
-            self.failure = f"the decoder crashed ({how})"
+            self.failure = self._process.how_it_crashed()
             self.crashed = True
 
     def end(self) -> None:
-        self._process.kill()
-        self.send(None)
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(5)
-
-    def _send(self) -> None:
-        """Until None is to be sent, or nobody takes it."""
-        assert self._process.stdin is not None
-        with suppress(OSError), self._process.stdin as stream:
-            while (message := self._messages.get()) is not None:
-                pickle.dump(message, stream)
-                stream.flush()
-
-    def _receive(self, answers: SimpleQueue[tuple[_Worker, Any]]) -> None:
-        assert self._process.stdout is not None
-        gone = suppress(EOFError, OSError, pickle.UnpicklingError)
-        with gone, self._process.stdout as stream:
-            while True:
-                answers.put((self, _answer(stream)))
-        answers.put((self, None))
-
-
-def _answer(stream: Any) -> Any:
-    message = pickle.load(stream)
-    if message == READY:
-        return READY
-    result, shape = message
-    if shape is None:
-        return result, None
-    pixels = np.empty(shape, np.uint8)
-    if stream.readinto(pixels.data.cast("B")) < pixels.nbytes:
-        raise EOFError
-    return result, pixels
+        self._process.end()

@@ -56,6 +56,10 @@ class Reader:
             problem = getattr(error, "strerror", None) or str(error) or type(error).__name__
             return Failed(item.key, f"cannot be read ({problem})", unread=True), None
 
+    def is_distant(self, item: Item) -> bool:
+        """Whether it is worth to fetch the item ahead."""
+        return item.place is not None and item.place.distant
+
     def fetched(self, item: Item) -> Item:
         """The item with the content of its place, if that can be read now."""
         try:

@@ -1,6 +1,6 @@
 """A process that reads items: from standard input to standard output, until either ends.
 
-`decoders` starts it and may kill it at any moment. What decoders of pictures print goes nowhere.
+`process` starts it and may kill it at any moment. What decoders of pictures print goes nowhere.
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from .items import Item
-from .reading import Outcome, Reader
-
-__all__ = ["FETCHED_AT_ONCE", "READY", "main"]
+__all__ = ["FETCHED_AT_ONCE", "READY", "Work", "main"]
 
 READY = "ready"
 """The first answer: everything is imported."""
@@ -31,24 +29,37 @@ FETCHED_AT_ONCE = 16
 _GRACE = 10.0  # seconds beyond the limit, for those who look at the clock outside
 
 
+class Work(Protocol):
+    """What such a process does with items; picklable."""
+
+    def __call__(self, item: Any) -> tuple[Any, npt.NDArray[Any] | None]:
+        """An item's result, picklable, with its pixels. Raises nothing."""
+
+    def is_distant(self, item: Any) -> bool:
+        """Whether a network brings it, so that `fetched` is called ahead, in a thread."""
+
+    def fetched(self, item: Any) -> Any:
+        """The item as far as a thread can prepare it. Raises nothing."""
+
+
 def main() -> None:
-    """Take the `Reader` and the time limit, say `READY`, then answer item by item."""
+    """Take the `Work` and the time limit, say `READY`, then answer item by item."""
     messages, answers = sys.stdin.buffer, _answers()
     try:
-        reader, limit = pickle.load(messages)
+        work, limit = pickle.load(messages)
     except EOFError:  # whoever started us has nothing to do, or is gone
         return
     _be_modest()
     pickle.dump(READY, answers)
     answers.flush()
-    items: SimpleQueue[Item | Future[Item]] = SimpleQueue()
-    threading.Thread(target=_receive, args=(messages, reader, items), daemon=True).start()
+    items: SimpleQueue[Any] = SimpleQueue()
+    threading.Thread(target=_receive, args=(messages, work, items), daemon=True).start()
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         while True:
             # Should a decoder hang when nobody is left to kill us. Works without Python's lock.
             item = items.get()
             faulthandler.dump_traceback_later(limit + _GRACE, exit=True, file=nowhere)
-            outcome = reader(item.result() if isinstance(item, Future) else item)
+            outcome = work(item.result() if isinstance(item, Future) else item)
             faulthandler.cancel_dump_traceback_later()
             _answer(answers, outcome)
 
@@ -70,22 +81,22 @@ def _be_modest() -> None:
     os.dup2(1, 2)  # C libraries complain there by themselves
 
 
-def _receive(messages: Any, reader: Reader, items: SimpleQueue[Item | Future[Item]]) -> None:
+def _receive(messages: Any, work: Work, items: SimpleQueue[Any]) -> None:
     """Take what comes, and start to fetch what comes from afar."""
     with ThreadPoolExecutor(FETCHED_AT_ONCE) as threads:
         while True:
             try:
-                item: Item = pickle.load(messages)
+                item = pickle.load(messages)
             except (EOFError, OSError):  # nobody is left who wants an answer
                 os._exit(0)
-            distant = item.place is not None and item.place.distant
-            items.put(threads.submit(reader.fetched, item) if distant else item)
+            items.put(threads.submit(work.fetched, item) if work.is_distant(item) else item)
 
 
-def _answer(answers: BinaryIO, outcome: Outcome) -> None:
+def _answer(answers: BinaryIO, outcome: tuple[Any, npt.NDArray[Any] | None]) -> None:
     result, pixels = outcome
+    shape, dtype = (None, None) if pixels is None else (pixels.shape, pixels.dtype.str)
     try:
-        pickle.dump((result, None if pixels is None else pixels.shape), answers)
+        pickle.dump((result, shape, dtype), answers)
         if pixels is not None:
             answers.write(np.ascontiguousarray(pixels).data)
         answers.flush()

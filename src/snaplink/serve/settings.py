@@ -84,7 +84,9 @@ class Settings:
             _refuse_unless(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
         for name in ("max_wait", "remembered"):
             _refuse_unless(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        _refuse_unless(self.workers is None or self.workers >= 1, "workers", self.workers, "at least 1")
+        _refuse_unless(
+            self.workers is None or self.workers >= 1, "workers", self.workers, "at least 1"
+        )
 
     def __repr__(self) -> str:
         """Without the token, so that no log has it."""

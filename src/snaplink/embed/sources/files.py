@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
 from ..items import MISSING, Stamp
 from ..places import File
 
-__all__ = ["address", "found_in", "stamp_of"]
+__all__ = ["address", "common_time", "found_in", "stamp_of"]
 
 
 def address(path: str | os.PathLike[str]) -> str:
@@ -27,10 +28,30 @@ def found_in(name: str, *folders: str) -> File:
 
 
 def stamp_of(file: File, *beside: File | None) -> Stamp:
-    """The file's size, and the latest time of it and what lies beside it."""
+    """The file's size, and the latest time of it and what lies beside it (see `common_time`)."""
     try:
         status = Path(file.address).stat()
-        times = [Path(each.address).stat().st_mtime_ns for each in beside if each]
+        others = [(each.address, Path(each.address).stat()) for each in beside if each]
     except (OSError, ValueError):  # a NUL in a name
         return MISSING
-    return Stamp(status.st_size, max([status.st_mtime_ns, *times]))
+    facts = [(Path(name).suffix, each.st_size, each.st_mtime_ns) for name, each in others]
+    return Stamp(status.st_size, common_time(status.st_mtime_ns, facts))
+
+
+def common_time(mtime_ns: int, beside: list[tuple[str, int, int]]) -> int:
+    """The latest time of a file and what lies beside it: ending, size, time of each.
+
+    Below the millisecond stands a checksum of what lies beside, so that a change to an older
+    time, or a caption that was taken away, is noticed, too.
+
+    >>> common_time(1_000_000_005, [])
+    1000000005
+    >>> alone, both = common_time(10**18, []), common_time(10**18, [(".txt", 5, 7)])
+    >>> alone == both, alone // 10**6 == both // 10**6
+    (False, True)
+    """
+    if not beside:
+        return mtime_ns
+    latest = max(mtime_ns, *(each for _, _, each in beside))
+    checksum = zlib.crc32(repr(sorted(beside)).encode()) % 1_000_000
+    return latest // 1_000_000 * 1_000_000 + checksum

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.csv
@@ -47,6 +50,7 @@ class Table(Source):
     def __init__(self, name: str, columns: Columns) -> None:
         self.address = name if "://" in name else address(name)
         self._columns = columns
+        self._copy: str | None = None
         self._picture, self._text = self._found(columns)
 
     def count(self) -> int | None:
@@ -132,13 +136,9 @@ class Table(Source):
                     table.schema_arrow, table.iter_batches(_ROWS)
                 )
                 return
-            # A local file is pyarrow's to open: its threads may read ahead until Python has ended,
-            # and abort the process if they need Python for it.
-            stream: Any = self.address
-            if "://" in stream:
-                stream = pa.PythonFile(file, mode="r")
-                if self.address.endswith(".gz"):
-                    stream = pa.CompressedInputStream(stream, "gzip")
+            # What pyarrow reads must not be Python's: its threads may read ahead until Python has
+            # ended, and abort the process if they need Python for it.
+            stream = self._copied(file) if "://" in self.address else self.address
             tabs = self.address.endswith((".tsv", ".tsv.gz"))
             yield pyarrow.csv.open_csv(
                 stream,
@@ -152,6 +152,18 @@ class Table(Source):
                     )
                 ),
             )
+
+    def _copied(self, file: BinaryIO) -> str:
+        """A copy on this machine, made once, which goes when this table does."""
+        if self._copy is None:
+            folder = tempfile.mkdtemp(prefix="snaplink-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            ending = ".gz" if self.address.endswith(".gz") else ""
+            path = Path(folder, f"table{ending}")
+            with path.open("wb") as copy:
+                shutil.copyfileobj(file, copy, 1 << 20)
+            self._copy = str(path)
+        return self._copy
 
     @cached_property
     def _time(self) -> int | None:
