@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy.typing as npt
@@ -273,7 +272,7 @@ class Decoding:
             worker.process = None
         while self._line:
             _fail(self._line.pop(), "was not decoded before the server ended")
-        await asyncio.gather(*map(partial(asyncio.to_thread, DecoderProcess.end), processes))
+        await asyncio.gather(*(asyncio.to_thread(process.end) for process in processes))
 
 
 _NO_START = (

@@ -163,12 +163,12 @@ class Inference:
         owner, sentences = object(), tuple(templates)
 
         def start(missing: list[tuple[str, tuple[str, ...]]]) -> list[asyncio.Future[Any]]:
-            prompts = [[fill(each, label) for each in sentences] for label, _ in missing]
-            flat = [prompt for own in prompts for prompt in own]
-            inputs = iter(list(zip(flat, self._lengths(flat, False), strict=True)))
+            prompts = [fill(each, label) for label, _ in missing for each in sentences]
+            inputs = list(zip(prompts, self._lengths(prompts, False), strict=True))
+            answers = _admitted(batcher, "text", inputs, owner)
             return [
-                _mean(_admitted(batcher, "text", [next(inputs) for _ in own], owner))
-                for own in prompts
+                _mean(answers[begin : begin + len(sentences)])
+                for begin in range(0, len(answers), len(sentences))
             ]
 
         async def slices() -> Matrix:
@@ -199,7 +199,6 @@ class Inference:
         batcher, owner = self._usable(), object()
         names = names or [f"picture {number}" for number in range(1, len(contents) + 1)]
         batcher.admit("picture", len(contents))
-        batcher.expect("picture", len(contents))
         tasks = [
             asyncio.ensure_future(self._picture(content, name, owner))
             for content, name in zip(contents, names, strict=True)
@@ -218,6 +217,7 @@ class Inference:
         assert batcher is not None
         assert decoding is not None
         coming = True
+        batcher.expect("picture", 1)
         try:
             async with decoding.decoded(content, name, owner) as pixels:
                 (answer,) = batcher.submit("picture", [pixels], owner)
@@ -284,7 +284,6 @@ def _mean(prompts: list[asyncio.Future[Any]]) -> asyncio.Future[Any]:
 def _encode_pictures(encoder: Encoder) -> Callable[[list[Any]], Sequence[Vector]]:
     def encode(pixels: list[Any]) -> Sequence[Vector]:
         stacked = torch.from_numpy(np.stack(pixels))
-        vectors: Matrix = encoder.encode_pixels(stacked, normalize=True).numpy()
-        return vectors
+        return list(encoder.encode_pixels(stacked, normalize=True).numpy())
 
     return encode

@@ -57,6 +57,6 @@ def encode_texts(encoder: Encoder) -> Callable[[list[Any]], Sequence[npt.NDArray
         for group in groups([length for _, length in inputs]):
             texts = [inputs[position][0] for position in group]
             vectors[group] = encoder.encode_texts(texts, normalize=True, truncate=True).numpy()
-        return vectors
+        return list(vectors)
 
     return encode

@@ -1,0 +1,287 @@
+"""Concurrent requests get what a direct call of the encoder gives, and share its work."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from clip.errors import TextTooLongError
+from snaplink.errors import ArgumentError, PictureError
+from snaplink.fake_encoder import FakeEncoder
+from snaplink.prompts import class_weights
+from snaplink.serve.errors import NotReady, Overloaded, PictureTooLarge, TimedOut
+from snaplink.serve.inference import Inference
+from snaplink.serve.settings import Settings
+from snaplink.serve.text_batches import groups
+from snaplink.serve.vector_cache import VectorCache
+
+LONG = "word " * 100
+
+
+class Held(FakeEncoder):
+    """Waits until it is let go, and remembers what it encoded."""
+
+    def __init__(self) -> None:
+        super().__init__(batch_size=32)
+        self.free = threading.Event()
+        self.free.set()
+        self.begun = threading.Event()
+        self.texts: list[str] = []
+
+    def _texts(self, texts, truncate):
+        self.begun.set()
+        assert self.free.wait(60)
+        self.texts += texts
+        return super()._texts(texts, truncate)
+
+
+@asynccontextmanager
+async def running(encoder=None, **changes):
+    encoder = encoder or Held()
+    inference = Inference(Settings(workers=1, **changes), lambda: encoder)
+    await inference.start()
+    try:
+        yield inference, encoder
+    finally:
+        encoder.free.set()
+        await inference.close()
+
+
+def png(colour) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_vectors_are_those_of_the_encoder():
+    async def main():
+        async with running() as (inference, encoder):
+            return (
+                await inference.texts(["a cat", "a dog", "a cat", LONG], truncate=True),
+                await inference.pictures([png("red"), png("blue")]),
+                await inference.label_weights(["cat", "dog"], ["a {}", "one {c}."]),
+                await inference.texts([]),
+                await inference.pictures([]),
+                (inference.name, inference.dim, inference.resolution, inference.weights_sha256),
+            )
+
+    texts, pictures, labels, no_texts, no_pictures, facts = asyncio.run(main())
+    fake = FakeEncoder()
+    wanted = fake.encode_texts(["a cat", "a dog", "a cat", LONG], normalize=True).numpy()
+    assert np.array_equal(texts, wanted)
+    assert texts.dtype == np.float32
+    drawn = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
+    assert np.array_equal(pictures, fake.encode_pictures(drawn, normalize=True).numpy())
+    weights = class_weights(["cat", "dog"], ["a {}", "one {c}."], fake.encode_texts).numpy()
+    np.testing.assert_allclose(labels, weights, atol=1e-6)
+    assert no_texts.shape == no_pictures.shape == (0, 32)
+    assert facts == ("fake", 32, 8, fake.weights_sha256())
+
+
+def test_a_text_that_comes_again_is_encoded_once_and_so_is_one_that_two_ask_for():
+    async def main():
+        async with running() as (inference, encoder):
+            encoder.free.clear()
+            both = [asyncio.ensure_future(inference.texts(["a cat"])) for _ in range(2)]
+            await asyncio.to_thread(encoder.begun.wait, 60)
+            both[0].cancel()  # the other one still wants it
+            encoder.free.set()
+            shared = await both[1]
+            again = await inference.texts(["a cat", "a dog"])
+            return encoder.texts, np.array_equal(shared, again[:1])
+
+    assert asyncio.run(main()) == (["a cat", "a dog"], True)
+
+
+def test_labels_are_encoded_once_whatever_labels_they_stand_beside():
+    async def main():
+        async with running() as (inference, encoder):
+            first = await inference.label_weights(["cat", "dog"], ["a {}"])
+            second = await inference.label_weights(["dog", "owl"], ["a {}"])
+            assert np.array_equal(first[1], second[0])
+            await inference.label_weights(["dog"], ["the {}"])
+            return encoder.texts
+
+    assert asyncio.run(main()) == ["a cat", "a dog", "a owl", "the dog"]
+
+
+def test_more_prompts_than_the_queue_holds_are_worked_off_in_slices():
+    async def main():
+        async with running(queue=8, max_inputs=8, max_batch=4) as (inference, _):
+            labels = [f"thing {number}" for number in range(30)]
+            return await inference.label_weights(labels, ["a {}", "the {}", "my {}"])
+
+    assert asyncio.run(main()).shape == (30, 32)
+
+
+def test_a_text_that_is_too_long_is_refused_though_it_was_cut_for_somebody():
+    async def main():
+        async with running() as (inference, _):
+            await inference.texts([LONG], truncate=True)
+            with pytest.raises(TextTooLongError):
+                await inference.texts([LONG])
+
+    asyncio.run(main())
+
+
+def test_a_bad_picture_fails_its_request_alone_and_by_its_name():
+    async def main():
+        async with running(max_pixels=2000) as (inference, _):
+            file = io.BytesIO()
+            Image.new("L", (200, 100)).save(file, "PNG")
+            results = await asyncio.gather(
+                inference.pictures([png("red")]),
+                inference.pictures([png("red"), b"no picture"], names=["input[0]", "input[1]"]),
+                inference.pictures([file.getvalue()], names=["input"]),
+                return_exceptions=True,
+            )
+            assert await inference.pictures([png("green")]) is not None
+            return results
+
+    good, broken, large = asyncio.run(main())
+    assert good.shape == (1, 32)
+    assert isinstance(broken, PictureError)
+    assert broken.picture == "input[1]"
+    assert isinstance(large, PictureTooLarge)
+    assert large.picture == "input"
+
+
+def test_time_and_room_are_limited_and_what_is_over_leaves_nothing_behind():
+    async def main():
+        async with running(time_limit=0.3, queue=4) as (inference, encoder):
+            encoder.free.clear()
+            first = asyncio.ensure_future(inference.texts(["one", "two", "three"]))
+            await asyncio.to_thread(encoder.begun.wait, 60)
+            with pytest.raises(Overloaded):
+                await inference.texts(["four", "five"])
+            with pytest.raises(Overloaded):
+                await inference.pictures([png("red")] * 2)
+            with pytest.raises(TimedOut, match=r"0\.3 s"):
+                await first
+            encoder.free.set()
+        async with running(queue=4) as (inference, _):
+            cancelled = asyncio.ensure_future(inference.pictures([png("red")] * 4))
+            await asyncio.sleep(0)
+            cancelled.cancel()
+            await asyncio.gather(cancelled, return_exceptions=True)
+            assert (await inference.pictures([png("red")] * 4)).shape == (4, 32)
+            assert (await inference.texts(["1", "2", "3", "4"])).shape == (4, 32)
+
+    asyncio.run(main())
+
+
+def test_before_the_start_and_after_the_end_it_is_not_ready_and_says_why():
+    async def main():
+        encoder = Held()
+        inference = Inference(Settings(workers=1), lambda: encoder)
+        assert not inference.ready
+        with pytest.raises(NotReady, match="being loaded"):
+            await inference.texts(["a"])
+        await inference.start()
+        assert inference.ready
+        encoder.free.clear()
+        last = asyncio.ensure_future(inference.texts(["in flight"]))
+        await asyncio.to_thread(encoder.begun.wait, 60)
+        closing = asyncio.ensure_future(inference.close())
+        await asyncio.sleep(0)
+        with pytest.raises(NotReady, match="about to end"):
+            await inference.texts(["b"])
+        encoder.free.set()
+        assert (await last).shape == (1, 32)
+        await closing
+
+    asyncio.run(main())
+
+
+def test_a_model_that_cannot_be_loaded_is_the_problem():
+    async def main():
+        def load():
+            raise ArgumentError("there is no such device")
+
+        inference = Inference(Settings(workers=1), load)
+        try:
+            with pytest.raises(ArgumentError):
+                await inference.start()
+            return inference.ready, inference.problem
+        finally:
+            await inference.close()
+
+    ready, problem = asyncio.run(main())
+    assert not ready
+    assert "no such device" in problem
+
+
+def test_settings_that_leave_nothing_to_do_are_refused_and_tokens_are_not_shown():
+    with pytest.raises(ArgumentError, match="max batch is 0"):
+        Settings(max_batch=0)
+    with pytest.raises(ArgumentError, match="time limit is 0"):
+        Settings(time_limit=0)
+    assert "secret" not in repr(Settings(token="secret"))
+
+
+@given(st.lists(st.integers(3, 77), max_size=40))
+def test_groups_have_every_text_once_and_cost_no_more_than_one_run(lengths):
+    found = groups(lengths)
+    assert sorted(position for group in found for position in group) == list(range(len(lengths)))
+    cost = sum(len(group) * max(lengths[each] for each in group) + 40 for group in found)
+    assert cost <= len(lengths) * max(lengths, default=0) + 40
+
+
+@given(st.lists(st.integers(0, 30), max_size=80), st.integers(0, 5000))
+def test_the_cache_keeps_its_bound_and_gives_what_was_put_in(keys, capacity):
+    async def main():
+        cache = VectorCache(capacity)
+
+        def start(missing):
+            futures = [asyncio.get_running_loop().create_future() for _ in missing]
+            for key, future in zip(missing, futures, strict=True):
+                future.set_result(np.full(8, key, np.float32))
+            return futures
+
+        for key in keys:
+            (vector,) = await cache.get([key], start)
+            assert (vector == key).all()
+            assert cache.size <= capacity
+        assert (len(cache) > 0) == (cache.size > 0)
+
+    asyncio.run(main())
+
+
+def test_a_computation_that_nobody_waits_for_is_given_up_and_begun_anew_later():
+    async def main():
+        cache, futures = VectorCache(10_000), []
+
+        def start(missing):
+            futures.extend(asyncio.get_running_loop().create_future() for _ in missing)
+            return futures[-len(missing) :]
+
+        one = asyncio.ensure_future(cache.get(["key"], start))
+        two = asyncio.ensure_future(cache.get(["key"], start))
+        await asyncio.sleep(0)
+        one.cancel()
+        await asyncio.gather(one, return_exceptions=True)
+        assert not futures[0].done()
+        two.cancel()
+        await asyncio.gather(two, return_exceptions=True)
+        assert futures[0].cancelled()
+        three = asyncio.ensure_future(cache.get(["key", "key"], start))
+        await asyncio.sleep(0)
+        futures[1].set_result(np.ones(2, np.float32))
+        assert len(await three) == 2
+        assert len(futures) == 2
+        failing = asyncio.ensure_future(cache.get(["other"], start))
+        await asyncio.sleep(0)
+        futures[2].set_exception(ValueError("no"))
+        with pytest.raises(ValueError, match="no"):
+            await failing
+        assert cache.known("other") is None
+
+    asyncio.run(main())
