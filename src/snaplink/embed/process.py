@@ -25,6 +25,8 @@ __all__ = ["ENDED", "DecoderProcess"]
 ENDED = None
 """What is told last, whatever ended the process."""
 
+_TO_END = 5.0
+"""Seconds that a process may take to end."""
 _COMMAND = (
     "import os, sys; sys.path[:] = sys.argv[1:]; getattr(os, 'nice', int)(10); "
     "from snaplink.embed.worker import main; main()"
@@ -76,7 +78,7 @@ class DecoderProcess:
         """End it, whatever it is at."""
         self.kill()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(5)
+            self._process.wait(_TO_END)
 
     def _send(self) -> None:
         """Until None is to be sent, or nobody takes it."""
@@ -92,7 +94,16 @@ class DecoderProcess:
         with gone, self._process.stdout as stream:
             while True:
                 tell(self, _answer(stream))
+        self._reap()
         tell(self, ENDED)
+
+    def _reap(self) -> None:
+        """Leave no zombie, and no process that has closed its output and goes on."""
+        try:
+            self._process.wait(_TO_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 def _answer(stream: Any) -> Any:

@@ -63,7 +63,7 @@ def png(colour) -> bytes:
 
 def test_vectors_are_those_of_the_encoder():
     async def main():
-        async with running() as (inference, encoder):
+        async with running() as (inference, _):
             return (
                 await inference.texts(["a cat", "a dog", "a cat", LONG], truncate=True),
                 await inference.pictures([png("red"), png("blue")]),
