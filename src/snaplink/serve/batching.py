@@ -35,6 +35,7 @@ class _Item:
     input: Any
     answer: asyncio.Future[Any]
     since: float
+    owner: Hashable
 
 
 class _Line:
@@ -45,6 +46,8 @@ class _Line:
         self.run = run
         self.items: FairLine[_Item] = FairLine()
         self.coming = 0
+        self.returning = 0  # clients that the last batch answered, if they were several
+        self.freed = 0.0  # when it was done
         self.seconds_each = 0.0  # measured; 0 before anything was
 
     def drop_forsaken(self) -> None:
@@ -68,7 +71,8 @@ class Batcher:
     """Computes the inputs of concurrent requests together, one kind in a batch.
 
     A batch is whatever waits when the thread is free, so that a lone client waits for nobody. If
-    more is known to come (`expect`), a batch that is not full waits for it, but not for long.
+    more is known to come (`expect`), or several clients were just answered, a batch that is not
+    full waits for it, but not for long.
     Kinds take turns by who waits longest; requests of one kind as in `FairLine`.
 
     Args:
@@ -142,7 +146,7 @@ class Batcher:
             NotReady: the batcher is closed.
         """
         line, now = self._lines[kind], time.monotonic()
-        items = [_Item(each, self._loop.create_future(), now) for each in inputs]
+        items = [_Item(each, self._loop.create_future(), now, owner) for each in inputs]
         with self._changed:
             if self._ended.done():
                 raise NotReady("the server is about to end")
@@ -172,6 +176,8 @@ class Batcher:
             begin = time.perf_counter()
             outcomes = _computed(line.run, [item.input for item in items])
             seconds = time.perf_counter() - begin
+            owners = len({item.owner for item in items})
+            line.returning, line.freed = (owners if owners > 1 else 0), time.monotonic()
             self._in_loop(self._answer, line, items, outcomes, seconds)
         self._in_loop(self._end)
 
@@ -206,10 +212,18 @@ class Batcher:
         return [line for line in self._lines.values() if line.items]
 
     def _patience(self, line: _Line) -> float:
-        """Seconds for which a line's batch still waits for more."""
-        if not line.coming or len(line.items) >= self._max_batch:
-            return 0.0
-        return line.items.first().since + self._max_wait - time.monotonic()
+        """Seconds for which a line's batch still waits for more.
+
+        Clients that were answered together mostly ask again together: without them, batches of
+        one and of all others would take turns.
+        """
+        until = 0.0
+        if len(line.items) < self._max_batch:
+            if line.coming:
+                until = line.items.first().since
+            if len(line.items) < line.returning:
+                until = max(until, line.freed)
+        return until + self._max_wait - time.monotonic() if until else 0.0
 
     # In the loop again.
 
