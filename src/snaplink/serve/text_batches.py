@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["encode_texts", "groups"]
 
-_TOKENS_PER_RUN = 40
+_TOKENS_PER_RUN = 120
 """What a further run of the model costs, in tokens."""
 
 
