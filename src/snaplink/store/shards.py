@@ -25,7 +25,7 @@ __all__ = ["FOLDER", "ShardFiles", "new_name"]
 
 FOLDER = "shards"
 VECTORS = "vectors"  # apart, so that others read all that is in the folder of the shards
-ROWS_PER_GROUP = 16_384
+ROWS_PER_GROUP = 2048  # the fewest rows that a reader of one row decodes
 _SAMPLED = 32
 
 

@@ -20,6 +20,7 @@ from snaplink.fingerprint import Fingerprint
 from snaplink.vectors import Block, Matrix, Vectors
 
 from .failures import read_failures
+from .groups import RowGroups
 from .manifest import Manifest
 from .repair import faults
 from .schema import KEY, column_of, conform, unified
@@ -58,6 +59,8 @@ class Store:
         if len(manifest.shards) <= _KEPT_OPEN:
             for number in range(len(manifest.shards)):
                 self._parquet(number)
+        self._group_starts = lru_cache(_KEPT_OPEN)(self._starts_of_groups)
+        self._groups = RowGroups(self._read_group)
         self._mapped = lru_cache(_KEPT_OPEN)(self._map)
         self._in_memory = lru_cache(1)(self._from_parquet)  # a whole shard: no more than one
 
@@ -285,16 +288,25 @@ class Store:
 
     def _rows(self, number: int, rows: npt.NDArray[np.int64], schema: pa.Schema) -> pa.Table:
         """Rows of one shard, ascending, by reading the row groups that they lie in."""
-        file = self._parquet(number)
-        groups = range(file.metadata.num_row_groups)
-        starts = np.cumsum([0, *(file.metadata.row_group(group).num_rows for group in groups)])
+        columns = _there(self._parquet(number), schema.names)
+        starts = self._group_starts(number)
         group_of = np.searchsorted(starts, rows, side="right") - 1
-        needed, ranks = np.unique(group_of, return_inverse=True)
-        table = self._files.table(
-            self.manifest.shards[number], file, _there(file, schema.names), needed.tolist()
-        )
-        before = np.cumsum([0, *np.diff(starts)[needed]])[:-1]
-        return conform(table.take(pa.array(rows - starts[group_of] + before[ranks])), schema)
+        parts = [
+            self._groups.get(number, int(group), columns).take(
+                pa.array(rows[group_of == group] - starts[group])
+            )
+            for group in np.unique(group_of)
+        ]
+        return conform(pa.concat_tables(parts), schema)
+
+    def _starts_of_groups(self, number: int) -> npt.NDArray[np.int64]:
+        metadata = self._parquet(number).metadata
+        counts = (metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+        return np.cumsum([0, *counts])
+
+    def _read_group(self, number: int, group: int, columns: list[str]) -> pa.Table:
+        file = self._parquet(number)
+        return self._files.table(self.manifest.shards[number], file, columns, [group])
 
 
 def _there(file: pq.ParquetFile, columns: Sequence[str]) -> list[str]:

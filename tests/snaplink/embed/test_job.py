@@ -232,3 +232,19 @@ def test_names_that_are_no_text_are_kept(photos, embedded, rows, picture_bytes):
     assert embedded(photos).embedded == 7
     assert embedded(photos).present == 7
     assert f"{photos.as_posix()}/caf\\xe9.jpg" in rows()
+
+
+@pytest.mark.parametrize("change", ["removed", "older"])
+def test_a_caption_that_is_gone_or_older_is_noticed(photos, embedded, rows, change):
+    caption = photos / "0.txt"
+    caption.write_text("a cat", encoding="utf-8")
+    os.utime(caption, ns=(10**18, 10**18))
+    embedded(photos)
+    assert embedded(photos).embedded == 0
+    if change == "removed":
+        caption.unlink()
+    else:
+        caption.write_text("a dog", encoding="utf-8")
+        os.utime(caption, ns=(10**17, 10**17))
+    assert embedded(photos).embedded == 1
+    assert embedded(photos).embedded == 0

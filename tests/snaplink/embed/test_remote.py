@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -68,3 +71,31 @@ def test_a_webdataset_of_a_server_is_read_as_it_comes(web, photos, tmp_path, fak
     embed([f"{web}/00.tar"], tmp_path / "store", fakes(), Job(workers=1))
     keys = Store.open(tmp_path / "store").table(["key"])["key"].to_pylist()
     assert sorted(keys) == [f"{web}/00.tar/0", f"{web}/00.tar/1"]
+
+
+def test_python_may_end_while_a_table_of_a_slow_server_is_read():
+    """Threads of pyarrow that wait for Python's own files abort a process that ends."""
+    script = """
+        import io, time
+        import fsspec
+
+        class File(io.BytesIO):
+            def read(self, size=-1):
+                time.sleep(0.1 if self.tell() else 0)
+                return super().read(min(size, 1 << 20) if size > 0 else size)
+
+        class Slow(fsspec.AbstractFileSystem):
+            protocol = "slow"
+            def open(self, path, mode="rb", **options):
+                return File(b"path,caption\\n" + b"a.png,something\\n" * 300_000)
+
+        fsspec.register_implementation("slow", Slow)
+        from snaplink.embed.sources.source import Columns
+        from snaplink.embed.sources.tables import Table
+
+        print(next(Table("slow://server/a.csv", Columns()).items(print)).caption)
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout.strip()) == (0, "something"), ended.stderr

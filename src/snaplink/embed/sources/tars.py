@@ -15,7 +15,7 @@ from snaplink.images import EXTENSIONS
 from ..items import Item, Stamp
 from ..places import Inline, Member, Place
 from ..remote import open_url
-from .files import address
+from .files import address, common_time
 from .source import Report, Source
 
 __all__ = ["RemoteTar", "Tar"]
@@ -49,7 +49,7 @@ class _Archive(Source):
         return Item(
             key=f"{self.address}/{name}",
             place=place,
-            stamp=_stamp(picture or member),
+            stamp=_stamp(picture or member, [member for member, _ in parts.values()]),
             caption=caption,
             metadata=parts[".json"][1] if ".json" in parts else {},
         )
@@ -127,5 +127,13 @@ def _ending(member: tarfile.TarInfo) -> str:
     return PurePosixPath(member.name).suffix.lower()
 
 
-def _stamp(member: tarfile.TarInfo | None) -> Stamp:
-    return Stamp(member.size, int(member.mtime * 1_000_000_000)) if member else Stamp()
+def _stamp(member: tarfile.TarInfo | None, parts: list[tarfile.TarInfo]) -> Stamp:
+    """The size of a member, and the latest time of it and of the others of its name."""
+    if member is None:
+        return Stamp()
+    beside = [(_ending(each), each.size, _time(each)) for each in parts if each is not member]
+    return Stamp(member.size, common_time(_time(member), beside))
+
+
+def _time(member: tarfile.TarInfo) -> int:
+    return int(member.mtime * 1_000_000_000)
