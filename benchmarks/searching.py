@@ -8,7 +8,7 @@ PAGE = ROOT / "docs" / "search.md"
 FOLDER = WORKSHOP / "vectors"
 
 EXACT = ("numpy", "faiss flat", "snaplink exact", "snaplink exact, with the rows")
-CONTENDERS = (*EXACT, "faiss HNSW", "snaplink index")
+CONTENDERS = (*EXACT, "faiss HNSW", "snaplink index", "snaplink index, with the rows")
 KINDS = {"clustered": "vectors in clusters, as CLIP's are", "uniform": "uniform noise"}
 
 

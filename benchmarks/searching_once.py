@@ -67,6 +67,16 @@ def snaplink_rows(matrix: np.ndarray, folder: Path) -> Search:
 
 
 def snaplink_index(matrix: np.ndarray, folder: Path) -> Search:
+    searcher = _indexed(folder)
+    return lambda query: searcher.rank(query, NEAREST).positions
+
+
+def snaplink_index_rows(matrix: np.ndarray, folder: Path) -> Search:
+    searcher = _indexed(folder)
+    return lambda query: np.array([hit.position for hit in searcher.search(query, top=NEAREST)])
+
+
+def _indexed(folder: Path) -> Any:
     from snaplink.search import Searcher, build_index
     from snaplink.store import Store
 
@@ -74,7 +84,7 @@ def snaplink_index(matrix: np.ndarray, folder: Path) -> Search:
     build_index(store)
     searcher = Searcher(store)
     assert searcher.index("image") is not None
-    return lambda query: searcher.rank(query, NEAREST).positions
+    return searcher
 
 
 WAYS = {
@@ -84,6 +94,7 @@ WAYS = {
     "snaplink exact": snaplink_exact,
     "snaplink exact, with the rows": snaplink_rows,
     "snaplink index": snaplink_index,
+    "snaplink index, with the rows": snaplink_index_rows,
 }
 
 

@@ -88,3 +88,16 @@ def test_without_pyarrow_it_says_what_to_install(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
     assert done.returncode == 1
     assert done.stderr == 'snaplink: stores need pyarrow: pip install "snaplink[embed]"\n'
+
+
+def test_nothing_on_standard_input_is_told(pictures):
+    ended = subprocess.run(
+        [sys.executable, "-m", "snaplink", "embed", "-", "--out", "store"],
+        input="\n",
+        capture_output=True,
+        text=True,
+        cwd=pictures.parent,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "standard input: names no picture" in ended.stderr

@@ -112,11 +112,17 @@ class List(Source):
         return None if self._name == "-" else sum(1 for _ in self._lines())
 
     def items(self, report: Report) -> Iterator[Item]:
+        named = False
         try:
             for line in self._lines():
+                named = True
                 yield from self._line(line, report)
         except OSError as error:
             report(PictureError(self._name, f"cannot be read ({error.strerror or error})"))
+        else:
+            if not named:
+                name = "standard input" if self._name == "-" else self._name
+                report(PictureError(name, "names no picture"))
 
     def _lines(self) -> Iterator[str]:
         if self._name == "-":
