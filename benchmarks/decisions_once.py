@@ -16,7 +16,7 @@ from PIL import Image
 
 import clip
 
-HELD_OUT = ROOT / "training" / "tiny" / "heldout"
+HELD_OUT = ROOT / "src" / "snaplink" / "data" / "drawings"
 
 
 def pictures_and_names() -> tuple[list[Image.Image], list[str]]:

@@ -17,6 +17,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 TRAINING = ROOT / "training" / "tiny"
+DRAWINGS = ROOT / "src" / "snaplink" / "data" / "drawings"
 TARGET = ROOT / "docs" / "images" / "report.png"
 WIDTH, HEIGHT = 1120, 1720
 
@@ -25,7 +26,7 @@ def report(folder: Path) -> Path:
     """Evaluate in a folder of its own, and write the page there."""
     script = runpy.run_path(str(TRAINING / "folders.py"))
     script["write"](folder / "heldout", script["tiles"]())
-    names = shutil.copy(TRAINING / "heldout" / "names.txt", folder)
+    names = shutil.copy(DRAWINGS / "names.txt", folder)
     command = [
         sys.executable, "-m", "snaplink", "eval", "heldout", "--classes", Path(names).name,
         "--template", "a photo of a {}", "--report", "report.html",

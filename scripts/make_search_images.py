@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,8 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
+from snaplink import drawings
+
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
 
@@ -18,7 +19,7 @@ IMAGES = ROOT / "docs" / "images"
 def main() -> None:
     with TemporaryDirectory() as folder:
         work = Path(folder)
-        runpy.run_path(str(ROOT / "scripts" / "cut_drawings.py"))["cut"](work / "drawings")
+        drawings.cut(work / "drawings")
         snaplink(work, "embed", "drawings/drawings.csv", "--out", "drawings.store")
         snaplink(work, "search", "drawings.store", "a clock", "--top", "12", "--sheet", "sheet.png")
         keep(work / "sheet.png", "search.png")

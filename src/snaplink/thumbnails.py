@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from . import images
 from .errors import PictureError
 
-__all__ = ["data_url", "picture_at", "thumbnails"]
+__all__ = ["data_url", "on_white", "picture_at", "thumbnails"]
 
 _LARGEST_ENLARGEMENT = 3
 
@@ -69,10 +69,19 @@ def data_url(picture: Image.Image) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def _within(picture: Image.Image, side: int) -> Image.Image:
+def on_white(picture: Image.Image) -> Image.Image:
+    """The picture in RGB, on white where it is transparent.
+
+    >>> on_white(Image.new("LA", (1, 1))).getpixel((0, 0))
+    (255, 255, 255)
+    """
     if picture.mode not in ("RGB", "L"):
         coloured = picture.convert("RGBA")
         white = Image.new("RGBA", coloured.size, "white")
         picture = Image.alpha_composite(white, coloured)
+    return picture.convert("RGB")
+
+
+def _within(picture: Image.Image, side: int) -> Image.Image:
     most = min(side, _LARGEST_ENLARGEMENT * max(picture.size))
-    return ImageOps.contain(picture.convert("RGB"), (most, most), Image.Resampling.LANCZOS)
+    return ImageOps.contain(on_white(picture), (most, most), Image.Resampling.LANCZOS)

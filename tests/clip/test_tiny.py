@@ -15,7 +15,7 @@ import clip
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "src" / "clip" / "data" / "tiny.safetensors"
-HELD_OUT = ROOT / "training" / "tiny" / "heldout"
+HELD_OUT = ROOT / "src" / "snaplink" / "data" / "drawings"
 
 
 @pytest.fixture(scope="module")

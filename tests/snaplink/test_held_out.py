@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TRAINING = ROOT / "training" / "tiny"
+DRAWINGS = ROOT / "src" / "snaplink" / "data" / "drawings"
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def percent(share: float) -> float:
 
 
 def test_the_held_out_pictures(folders, figures):
-    names = TRAINING / "heldout" / "names.txt"
+    names = DRAWINGS / "names.txt"
     out = typed(
         folders, "eval", "heldout", "--classes", str(names), "--template", "a photo of a {}",
         "--json",

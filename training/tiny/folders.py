@@ -2,7 +2,7 @@
 
 A folder a class, as `snaplink eval` and everybody else's tools read them. Of the shipped files:
 
-    OUT/heldout        the tiles of heldout/sheet.png, by what they show
+    OUT/heldout        the tiles of src/snaplink/data/drawings/sheet.png, by what they show
     OUT/digits         the last 797 of scikit-learn's digits, dark on white
     OUT/digits-chalk   the same, white on black
 
@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 HERE = Path(__file__).parent
-HELD_OUT = HERE / "heldout"
+HELD_OUT = HERE.parents[1] / "src" / "snaplink" / "data" / "drawings"
 DIGITS_TRAINED = 1000  # the first ones
 DIGIT_SIZE = 80  # as pictures.py draws them
 ICON_SIZE = 256  # as evaluate.py does

@@ -1,4 +1,4 @@
-"""Draw what is shown or shipped, all of it kept out of training: `examples/` and `heldout/`."""
+"""Draw what is shown or shipped, all of it kept out of training: `examples/` and the drawings."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def draw_held_out() -> None:
     for i, picture in enumerate(listed):
         place = (i % ACROSS * TILE, i // ACROSS * TILE)
         sheet.paste(on_white(picture.style, picture.slug, TILE), place)
-    folder = HERE / "heldout"
+    folder = HERE.parents[1] / "src" / "snaplink" / "data" / "drawings"
     folder.mkdir(exist_ok=True)
     sheet.save(folder / "sheet.png", optimize=True)
     tiles = [

@@ -14,7 +14,7 @@ from torch import Tensor
 import clip
 from clip.optimized import probes
 
-HELD_OUT = Path(__file__).parents[3] / "training" / "tiny" / "heldout"
+HELD_OUT = Path(__file__).parents[3] / "src" / "snaplink" / "data" / "drawings"
 AT_LEAST = {"fp32": 0.9999999, "bf16": 0.9999, "int8": 0.9995}
 Held = tuple[clip.model.CLIP, Tensor, Tensor]
 
