@@ -23,6 +23,7 @@ BENCHES = {
     "start": ("starting", "bench", 5),
     "encode": ("encode", "bench", 3),
     "techniques": ("techniques", "bench", 2),
+    "checks": ("techniques", "bench_checks", 1),
     "decisions": ("decisions", "bench", 1),
     "tokenize": ("tokenizing", "bench", 5),
     "preprocess": ("preprocessing", "bench", 5),

@@ -7,7 +7,7 @@ from typing import Any
 
 Cell = str | float | None
 
-_SHARES = {"roofline": 0, "agreement": 1, "right": 1}
+_SHARES = {"roofline": 0, "agreement": 1, "right": 1, "share": 2}
 """Columns of shares of one, and with how many digits they are shown."""
 
 

@@ -12,3 +12,12 @@ def bench(rounds: int, quick: bool) -> None:
         "The default path, technique after technique: ViT-B/32, float32, 16 pictures, 64 captions",
         results,
     )
+
+
+def bench_checks(rounds: int, quick: bool) -> None:
+    """How long the default path looks whether it may be taken."""
+    publish(
+        "checks",
+        "The default path's checks: ViT-B/32, float32",
+        run("checks_once.py", "snaplink", str(WORKSHOP)),
+    )
