@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from snaplink.errors import ArgumentError, MissingPackageError
+
+from .plain import check_plain
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,7 +33,10 @@ _SHUT_IN = {
 }
 
 
-def rows_where(store: Searchable, expression: str) -> Mask:
+_OF_A_STRANGER = {"threads": "1", "memory_limit": "512MB"}
+
+
+def rows_where(store: Searchable, expression: str, *, seconds: float | None = None) -> Mask:
     """The rows for which the expression is true, as bool ``[n]``.
 
     It is one expression, as after SQL's WHERE, and can neither be a statement nor read a file.
@@ -36,23 +44,48 @@ def rows_where(store: Searchable, expression: str) -> Mask:
     Args:
         store: its columns, but those of the vectors, can be used.
         expression: such as ``width >= 1000 and caption ilike '%cat%'``.
+        seconds: that it may take. The expression is then taken for a stranger's: one thread, little
+            memory, no subqueries, no functions that could make much of little.
 
     Raises:
-        ArgumentError: the expression is wrong; the message lists the columns.
+        ArgumentError: the expression is wrong, or may not be; the message lists the columns.
         MissingPackageError: DuckDB is not installed.
     """
     try:
         import duckdb
     except ImportError:
         raise MissingPackageError("conditions on the rows", "duckdb", "search") from None
+    config = _SHUT_IN if seconds is None else _SHUT_IN | _OF_A_STRANGER
     try:
-        with duckdb.connect(":memory:", config=dict(_SHUT_IN)) as connection:
-            positions = _positions(connection, _metadata(store, expression), expression)
+        with duckdb.connect(":memory:", config=dict(config)) as connection:
+            if seconds is not None:
+                check_plain(connection, expression)
+            table = _metadata(store, expression)
+            with _interrupted_after(connection, seconds):
+                positions = _positions(connection, table, expression)
+    except duckdb.InterruptException:
+        raise ArgumentError(f"{expression!r} takes longer than {seconds:g} s") from None
     except duckdb.Error as error:
         raise ArgumentError(_explained(error, expression, store)) from None
     mask = np.zeros(len(store), bool)
     mask[positions] = True
     return mask
+
+
+@contextmanager
+def _interrupted_after(
+    connection: duckdb.DuckDBPyConnection, seconds: float | None
+) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _positions(
