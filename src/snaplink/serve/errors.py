@@ -140,7 +140,7 @@ def _as_api_error(error: Exception) -> ApiError:
     if isinstance(error, ApiError):
         return error
     if isinstance(error, PictureError):
-        return ApiError(_picture_status(error), str(error))
+        return ApiError(_picture_status(error), str(error), error.picture)
     if isinstance(error, TextTooLongError):
         return ApiError(400, str(error), code="context_length_exceeded")
     if isinstance(error, ArgumentError):

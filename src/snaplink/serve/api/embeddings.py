@@ -1,0 +1,217 @@
+"""Texts and pictures to embeddings, in OpenAI's form."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+
+import clip
+from clip.errors import TextTooLongError
+from snaplink.serve.answers import problems
+from snaplink.serve.bodies import Route
+from snaplink.serve.connection import while_connected
+from snaplink.serve.errors import ApiError
+from snaplink.serve.inference import Inference
+from snaplink.serve.inputs import (
+    Input,
+    InputForm,
+    Message,
+    content_of,
+    from_input,
+    from_messages,
+)
+from snaplink.serve.served import check_model, ready_inference
+
+__all__ = ["router"]
+
+Matrix = npt.NDArray[np.float32]
+
+router = APIRouter(prefix="/v1", tags=["embeddings"], route_class=Route)
+
+_DOT = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+"""A picture of one pixel, for examples."""
+
+
+class EmbeddingsRequest(BaseModel):
+    """What is to be embedded: `input`, or `messages` with a single text or picture."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"input": "a photo of a cat"},
+                {"input": ["a cat", _DOT], "encoding_format": "base64"},
+                {"input": [{"type": "image_url", "image_url": {"url": _DOT}}]},
+            ]
+        },
+    )
+
+    input: Annotated[
+        Any,
+        PlainValidator(lambda value: value, json_schema_input_type=InputForm),
+        Field(description="Texts and pictures; a text that is an image's data URL is a picture."),
+    ] = None
+    messages: list[Message] | None = Field(None, description="In the place of input.")
+    model: str | None = Field(None, description="The model's name; it may be left out.")
+    encoding_format: Literal["float", "base64"] = Field(
+        "float", description="base64 is of float32 values, little-endian."
+    )
+    dimensions: int | None = Field(None, description="The model's own, or nothing.")
+    truncate: bool = Field(False, description="Cut texts that are too long for the model.")
+    user: str | None = Field(None, description="Taken, and without effect.")
+
+
+class Embedding(BaseModel):
+    """A vector of length 1."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str
+
+
+class Usage(BaseModel):
+    """Tokens of the texts, start and end included; pictures have none."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class Embeddings(BaseModel):
+    """Embeddings in the order of the inputs."""
+
+    object: Literal["list"] = "list"
+    data: list[Embedding]
+    model: str
+    usage: Usage
+
+
+@router.post(
+    "/embeddings",
+    response_model=Embeddings,
+    responses=problems(400, 401, 404, 408, 413, 415, 422, 429, 503, 504),
+    summary="Embed texts and pictures",
+)
+async def create_embeddings(request: Request, asked: EmbeddingsRequest) -> Response:
+    inference = ready_inference(request)
+    model = check_model(asked.model, inference)
+    _check_dimensions(asked.dimensions, inference.dim)
+    inputs = _inputs(request, asked)
+    tokens = _count_tokens(inputs, inference.context_length, asked.truncate)
+    vectors = await while_connected(request, _embed(request, inputs, inference, asked.truncate))
+    body = _written(vectors, model, tokens, as_base64=asked.encoding_format == "base64")
+    return Response(body, media_type="application/json")
+
+
+def _inputs(request: Request, asked: EmbeddingsRequest) -> list[Input]:
+    if (asked.input is None) == (asked.messages is None):
+        raise ApiError(422, "send input, a text or picture or a list of them", "input")
+    settings = request.app.state.settings
+    if asked.messages is not None:
+        return from_messages(asked.messages, settings)
+    return from_input(asked.input, settings)
+
+
+def _check_dimensions(dimensions: int | None, dim: int) -> None:
+    if dimensions not in (None, dim):
+        raise ApiError(
+            400,
+            f"this model's embeddings have {dim} dimensions, and cannot be made shorter: leave "
+            "dimensions out",
+            "dimensions",
+        )
+
+
+def _count_tokens(inputs: list[Input], context_length: int, truncate: bool) -> int:
+    texts = [text for text in inputs if isinstance(text, str)]
+    if not texts:
+        return 0
+    try:
+        # The end token, which is the last of each, has the highest number.
+        table = clip.tokenize(texts, context_length, truncate=truncate)
+    except TextTooLongError:
+        raise _too_long(inputs, context_length) from None
+    return int(table.argmax(dim=-1).sum()) + len(texts)
+
+
+def _too_long(inputs: list[Input], context_length: int) -> ApiError:
+    """The error that says which text is."""
+    for number, text in enumerate(inputs):
+        if not isinstance(text, str):
+            continue
+        try:
+            clip.tokenize(text, context_length)
+        except TextTooLongError:
+            name = f"input[{number}]" if len(inputs) > 1 else "input"
+            return ApiError(
+                400,
+                f"{name} has more than the {context_length} tokens that this model reads, start "
+                'and end included: shorten it, or send "truncate": true to have it cut',
+                name,
+                "context_length_exceeded",
+            )
+    raise AssertionError("the texts fit one by one, but not together")
+
+
+async def _embed(
+    request: Request, inputs: list[Input], inference: Inference, truncate: bool
+) -> Matrix:
+    """Texts and pictures run at once, each with their like."""
+    vectors = np.empty((len(inputs), inference.dim), np.float32)
+    texts = [number for number, item in enumerate(inputs) if isinstance(item, str)]
+    pictures = [number for number, item in enumerate(inputs) if not isinstance(item, str)]
+
+    async def embed_texts() -> None:
+        if texts:
+            wanted = [str(inputs[number]) for number in texts]
+            vectors[texts] = await inference.texts(wanted, truncate=truncate)
+
+    async def embed_pictures() -> None:
+        if pictures:
+            names = [f"input[{number}]" for number in pictures]
+            contents = [
+                await content_of(inputs[number], f"input[{number}]", request.app.state.settings)
+                for number in pictures
+            ]
+            vectors[pictures] = await inference.pictures(contents, names=names)
+
+    if texts and pictures:
+        await asyncio.gather(embed_texts(), embed_pictures())
+    else:
+        await embed_texts()
+        await embed_pictures()
+    return vectors
+
+
+def _written(vectors: Matrix, model: str, tokens: int, *, as_base64: bool) -> bytes:
+    """The answer's JSON. By hand: a JSON library takes longer than the model for such numbers."""
+    write = _base64 if as_base64 else _floats
+    data = ",".join(
+        f'{{"object":"embedding","index":{number},"embedding":{write(row)}}}'
+        for number, row in enumerate(vectors)
+    )
+    return (
+        f'{{"object":"list","data":[{data}],"model":{json.dumps(model)},'
+        f'"usage":{{"prompt_tokens":{tokens},"total_tokens":{tokens}}}}}'
+    ).encode()
+
+
+def _base64(row: Matrix) -> str:
+    return f'"{base64.b64encode(row.astype("<f4", copy=False).tobytes()).decode()}"'
+
+
+def _floats(row: Matrix) -> str:
+    return _form(len(row)) % tuple(row.tolist())
+
+
+@lru_cache
+def _form(dim: int) -> str:
+    """Nine digits tell every float32 from the next."""
+    return f"[{','.join(['%.9g'] * dim)}]"

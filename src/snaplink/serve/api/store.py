@@ -1,0 +1,59 @@
+"""What the served store is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from snaplink.serve.answers import problems
+from snaplink.serve.served import ready_inference
+from snaplink.serve.shelf import Shelf
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", tags=["search"])
+
+
+class Value(BaseModel):
+    """A value that rows have."""
+
+    value: bool | int | float | str
+    count: int = Field(description="How many.")
+
+
+class Column(BaseModel):
+    """A column that conditions may name."""
+
+    name: str
+    type: str = Field(description="number, text, boolean, time or other")
+    values: list[Value] | None = Field(description="All, where they are few; else null.")
+    min: Any = None
+    max: Any = None
+
+
+class StoreFacts(BaseModel):
+    """The served store."""
+
+    name: str
+    rows: int
+    model: str
+    dim: int
+    modalities: list[str]
+    snapshot: str = Field(description="Changes whenever rows change.")
+    demo: bool = Field(description="Whether these are the example pictures.")
+    indexed: bool
+    columns: list[Column]
+
+
+@router.get(
+    "/store",
+    response_model=StoreFacts,
+    responses=problems(401, 429, 503, 504),
+    summary="What the store is, and its columns",
+)
+async def store(request: Request) -> dict[str, Any]:
+    ready_inference(request)
+    shelf: Shelf = request.app.state.shelf
+    return await shelf.facts()

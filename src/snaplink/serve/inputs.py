@@ -1,0 +1,215 @@
+"""What a request wants embedded, in each of the forms that clients write it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from . import urls
+from .errors import ApiError
+from .settings import Settings
+from .uploads import check_picture, from_base64, from_data_url, is_data_url
+
+__all__ = [
+    "Input",
+    "InputForm",
+    "Link",
+    "Message",
+    "check_count",
+    "check_text",
+    "content_of",
+    "from_input",
+    "from_messages",
+    "from_picture",
+]
+
+_TOKENS = (
+    "token ids are another model's: send the texts themselves (in langchain: "
+    "OpenAIEmbeddings(check_embedding_ctx_length=False))"
+)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class TextPart(_Part):
+    type: Literal["text"]
+    text: str = Field(min_length=1)
+
+
+class ImageUrl(BaseModel):
+    url: str = Field(description="A data URL.", examples=["data:image/png;base64,iVBORw0KGgo…"])
+    detail: str | None = Field(None, description="Taken, and without effect.")
+
+
+class ImagePart(_Part):
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+class ShortText(_Part):
+    text: str = Field(min_length=1)
+
+
+class ShortImage(_Part):
+    image: str = Field(description="A data URL, or base64 alone.")
+
+
+Part = TextPart | ImagePart | ShortText | ShortImage
+InputForm = str | list[str | Part] | Part
+"""The form of `input`, for the document: `from_input` reads it."""
+
+
+class Message(BaseModel):
+    """A message as in chats, of one text or picture."""
+
+    role: str = "user"
+    content: str | list[TextPart | ImagePart]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A picture that is elsewhere."""
+
+    url: str
+
+
+Input = str | bytes | Link
+"""A text; a picture's bytes; or where a picture is."""
+
+
+def from_input(value: object, settings: Settings, name: str = "input") -> list[Input]:
+    """The inputs that `input` of a request has, or another field, which `name` then names.
+
+    Raises:
+        ApiError: one is none, or there are too many.
+        PictureError: one is no picture.
+    """
+    if isinstance(value, (str, dict)):
+        return [_one(value, name, settings)]
+    if not isinstance(value, list):
+        raise ApiError(422, f"{name} is to be a text, a picture, or a list of these", name)
+    if not value:
+        raise ApiError(400, f"{name} is an empty list: send at least one text or picture", name)
+    if isinstance(value[0], (int, list)):
+        raise ApiError(400, f"{name} has lists of numbers, and {_TOKENS}", name)
+    check_count(len(value), settings, name)
+    return [_one(item, f"{name}[{number}]", settings) for number, item in enumerate(value)]
+
+
+def from_messages(messages: Sequence[Message], settings: Settings) -> list[Input]:
+    """The one input that messages have, as they are sent to chat models."""
+    parts: list[object] = []
+    for message in messages:
+        content = message.content
+        parts += [content] if isinstance(content, str) else [part.model_dump() for part in content]
+    if len(parts) != 1:
+        raise ApiError(
+            400,
+            f"messages have {len(parts)} texts and pictures, and this model embeds each by "
+            "itself: send them as input, a list",
+            "messages",
+        )
+    return [_one(parts[0], "messages", settings)]
+
+
+def check_count(count: int, settings: Settings, name: str = "input") -> None:
+    """Refuse more inputs than a request may have."""
+    if count > settings.max_inputs:
+        raise ApiError(
+            413,
+            f"{count:,} inputs in one request, and {settings.max_inputs:,} are accepted: send "
+            f"several requests (in langchain: chunk_size={settings.max_inputs})",
+            name,
+            "too_many_inputs",
+        )
+
+
+def _one(item: object, name: str, settings: Settings) -> Input:
+    if isinstance(item, str):
+        read = from_picture if is_data_url(item) else check_text
+        return read(item, name, settings)
+    if isinstance(item, dict):
+        return _of_part(item, name, settings)
+    raise ApiError(422, f"{name} is neither a text nor a picture", name)
+
+
+def _of_part(part: dict[str, object], name: str, settings: Settings) -> Input:
+    kind = part.get("type")
+    given = {key: value for key, value in part.items() if key != "type"}
+    if len(given) == 1:
+        key, value = next(iter(given.items()))
+        if key == "image_url" and kind == "image_url":
+            value = value.get("url") if isinstance(value, dict) else None
+        if key == "text" and kind in ("text", None) and isinstance(value, str):
+            return check_text(value, name, settings)
+        if (key, kind) in (("image_url", "image_url"), ("image", None)) and isinstance(value, str):
+            return from_picture(value, name, settings)
+    raise ApiError(
+        422,
+        f'{name} is no part that is known here: write {{"type": "text", "text": "…"}} or '
+        '{"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,…"}}',
+        name,
+    )
+
+
+def check_text(text: str, name: str, settings: Settings) -> str:
+    """The text, if it is one.
+
+    Raises:
+        ApiError: it is empty, too long, or not in Unicode.
+    """
+    if not text:
+        raise ApiError(400, f"{name} is an empty text", name)
+    if len(text) > settings.max_text:
+        message = f"{name} has {len(text):,} characters, and {settings.max_text:,} are accepted"
+        raise ApiError(400, message, name, "text_too_long")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        message = f"{name} has half of a character (a lone surrogate, \\ud800 to \\udfff)"
+        raise ApiError(400, message, name) from None
+    return text
+
+
+def from_picture(value: str, name: str, settings: Settings) -> bytes | Link:
+    """The picture that a data URL, base64, or an address stands for.
+
+    Raises:
+        ApiError: it stands for none, or addresses are not fetched.
+        PictureError: it is no picture.
+    """
+    start = value[:8].lower()
+    if start.startswith("data:"):
+        return from_data_url(value, name, settings.max_picture)
+    if start.startswith(("http://", "https://")):
+        if settings.fetch_urls:
+            return Link(value)
+        raise ApiError(
+            400,
+            f"{name} is the address of a picture, and this server fetches none: send a data URL, "
+            "or start it with --fetch-urls",
+            name,
+            "urls_not_fetched",
+        )
+    if ":" in value[:16]:
+        message = f"{name} is neither a data URL nor base64: no other address is ever opened"
+        raise ApiError(400, message, name)
+    return from_base64(value, name, settings.max_picture)
+
+
+async def content_of(picture: Input, name: str, settings: Settings) -> bytes:
+    """A picture's bytes, fetched if need be.
+
+    Raises:
+        ApiError, PictureError: as `urls.fetch` and `uploads.check_picture`.
+    """
+    if isinstance(picture, Link):
+        content = await urls.fetch(picture.url, limit=settings.max_picture, name=name)
+        return check_picture(content, name, settings.max_picture)
+    assert isinstance(picture, bytes)
+    return picture

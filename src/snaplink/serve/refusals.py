@@ -1,0 +1,99 @@
+"""Errors to answers, wherever they come from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .connection import ClientGone
+from .errors import ApiError, answer
+
+__all__ = ["Refusals", "not_routed", "of_wrong_form", "wrong_form"]
+
+_logger = logging.getLogger("snaplink.serve")
+
+
+class Refusals:
+    """ASGI: answers whatever goes wrong further in; what is nobody's mistake but ours is logged."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except ClientGone:
+            pass
+        except Exception as error:
+            said = answer(error)
+            if said.status == 500:
+                facts = {"id": scope.get("request_id")}
+                _logger.exception("a request failed", extra={"facts": facts})
+            if begun:
+                raise
+            await Response(said.body, said.status, said.headers)(scope, receive, send)
+
+
+async def not_routed(request: Request, error: Exception) -> Response:
+    """The answer where no route fits."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        raise ApiError(404, "there is nothing at this path: /openapi.json lists what there is")
+    if error.status_code == 405:
+        allowed = ", ".join(_methods(request))
+        message = f"this path does not take {request.method[:20]}, but {allowed}"
+        raise ApiError(405, message, headers={"Allow": allowed})
+    raise ApiError(error.status_code, str(error.detail), code="refused")
+
+
+def _methods(request: Request) -> list[str]:
+    """What the path takes, from all of its routes."""
+    app: FastAPI = request.app
+    path = request.scope["path"]
+    taken = {
+        method
+        for route in _routes(app.routes)
+        if route.path_regex.match(path)
+        for method in route.methods
+    }
+    return sorted(taken | ({"HEAD"} if "GET" in taken else set()))
+
+
+def _routes(routes: Sequence[Any]) -> list[APIRoute]:
+    return [route for route in routes if isinstance(route, APIRoute)]
+
+
+async def of_wrong_form(request: Request, error: Exception) -> Response:
+    """The answer to a body or query that is not as the document says."""
+    assert isinstance(error, RequestValidationError)
+    raise _told(error.errors(), skip=1) from None  # the first word is "body" or "query"
+
+
+def wrong_form(error: ValidationError) -> ApiError:
+    """The same for a body that a route has read by itself."""
+    return _told(error.errors(include_url=False), skip=0)
+
+
+def _told(errors: Sequence[Any], skip: int) -> ApiError:
+    first = errors[0]
+    param = ""
+    for place in first["loc"][skip:]:
+        param += f"[{place}]" if isinstance(place, int) else f".{place}"
+    param = param.lstrip(".")[:100]
+    message = f"{param or 'the body'}: {first['msg'][:300]}"
+    return ApiError(422, message, param or None)
