@@ -108,6 +108,7 @@ class SearchHit:
         id: by which the server gives the picture, until the store changes.
         position: its row in the store.
         key: its key in the store.
+        source: where the picture is, if the key does not say so; else None.
         score: the cosine with what was asked for, from -1 to 1; None where nothing was asked for.
         width: in pixels; None if it is not known.
         height: likewise.
@@ -118,6 +119,7 @@ class SearchHit:
     id: str
     position: int
     key: str
+    source: str | None
     score: float | None
     width: int | None
     height: int | None
@@ -220,6 +222,7 @@ def _hit(row: Mapping[str, Any]) -> SearchHit:
         id=str(row["id"]),
         position=int(row["position"]),
         key=row["key"],
+        source=row["source"],
         score=row["score"],
         width=row["width"],
         height=row["height"],

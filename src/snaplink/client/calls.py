@@ -9,7 +9,13 @@ from typing import Any, TypeVar
 import httpx
 import numpy as np
 
-from snaplink.errors import BusyError, RefusedError, UnreachableError
+from snaplink.errors import (
+    ArgumentError,
+    BusyError,
+    PictureError,
+    RefusedError,
+    UnreachableError,
+)
 from snaplink.prediction import Prediction
 
 from . import answers
@@ -62,7 +68,9 @@ def classify(
     templates: Sequence[str] | None,
 ) -> Talk[list[Prediction]]:
     """Pictures to labels, the best first."""
-    asked = {"labels": list(labels)} | ({"templates": list(templates)} if templates else {})
+    asked = {"labels": _list("labels", labels)}
+    if templates is not None:
+        asked["templates"] = _list("templates", templates)
 
     def request(parcel: Parcel) -> Request:
         body = {"pictures": [each.value for each in parcel], **asked}
@@ -91,7 +99,7 @@ def question(
     """
     parts: list[dict[str, Any]] = [{"text": each.value} for each in of_texts(words or [])]
     parts += [{"text": each.value, "weight": -1.0} for each in of_texts(not_ or [])]
-    parts += [{"text": text, "weight": weight} for text, weight in (also or {}).items()]
+    parts += [{"text": text, "weight": float(weight)} for text, weight in (also or {}).items()]
     pictures = [] if image is None else several(image)
     for place, each in enumerate(pictures):
         parts.append({"image": as_url(each, path_of(each) or f"picture {place}")})
@@ -102,9 +110,26 @@ def question(
 
 
 def search(server: Server, asked: Mapping[str, Any]) -> Talk[SearchResult]:
-    """A page of hits."""
-    answer = yield from exchange(server, Request("POST", "v1/search", asked))
+    """A page of hits.
+
+    Raises:
+        PictureError: the server refuses a picture that hits are to be like.
+    """
+    try:
+        answer = yield from exchange(server, Request("POST", "v1/search", server.with_model(asked)))
+    except RefusedError as error:
+        refused = _refused_picture(error, asked)
+        raise refused or error from None
     return answers.search_result(answer, asked)
+
+
+def _refused_picture(error: RefusedError, asked: Mapping[str, Any]) -> PictureError | None:
+    """The server's complaint of a picture that was searched by, if it is of one."""
+    for place, part in enumerate(asked["query"]):
+        if "image" in part and error.param == f"query[{place}]":
+            problem = error.problem.removeprefix(error.param).lstrip(": ")
+            return PictureError("the picture to search by", problem)
+    return None
 
 
 def next_page(server: Server, found: SearchResult) -> Talk[SearchResult | None]:
@@ -151,7 +176,8 @@ def wait_until_ready(server: Server, seconds: float) -> Talk[None]:
             return (yield from _ready(server, max(end - time.monotonic(), _LOOK_AGAIN)))
         except (BusyError, UnreachableError) as error:
             if time.monotonic() + _LOOK_AGAIN > end:
-                raise type(error)(f"not ready within {seconds:g} s: {error}") from None
+                message = f"not ready within {seconds:g} s: {error}"
+                raise type(error)(message, status=error.status, code=error.code) from None
         yield Pause(_LOOK_AGAIN)
 
 
@@ -162,6 +188,12 @@ def _ready(server: Server, within: float | None) -> Talk[None]:
     server.reached |= isinstance(outcome, httpx.Response)
     if not isinstance(outcome, httpx.Response) or not outcome.is_success:
         raise failure(server.url, "readyz", outcome, timeout, tries=1)
+
+
+def _list(name: str, texts: Sequence[str]) -> list[str]:
+    if isinstance(texts, str):
+        raise ArgumentError(f"{name} are one text, {texts!r}: give a list of them")
+    return list(texts)
 
 
 def _sent(

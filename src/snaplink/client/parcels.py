@@ -44,7 +44,7 @@ class Input:
 
     def refused(self, error: RefusedError) -> PictureError | RefusedError:
         """The server's complaint of this input, with the name that the caller knows it by."""
-        problem = error.problem.removeprefix(f"{error.param}: ")
+        problem = error.problem.removeprefix(error.param or "").lstrip(": ")
         if self.is_picture:
             return PictureError(self.name, problem)
         return RefusedError(
@@ -113,11 +113,14 @@ def halves(parcel: Parcel) -> tuple[Parcel, Parcel]:
 
 
 def named_in(error: RefusedError, parcel: Parcel) -> Input | None:
-    """The input that the server complains of, by its place in what was sent.
+    """The input that the server complains of, by its place in what was sent; None of all of it.
 
     >>> parcel = tuple(of_texts(["a cat", "a dog"]))
     >>> named_in(RefusedError("too long", param="input[1]"), parcel).name
     'text 1'
     """
-    found = re.search(r"\[(\d+)\]", error.param or "")
-    return parcel[int(found[1])] if found and int(found[1]) < len(parcel) else None
+    found = re.fullmatch(r"(?:input|pictures)(?:\[(\d+)\])?", error.param or "")
+    if not found or (found[1] is None and len(parcel) > 1):
+        return None
+    place = int(found[1] or 0)
+    return parcel[place] if place < len(parcel) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -55,7 +56,7 @@ class Server:
             "verify": address.scheme == "https",
         }
 
-    def with_model(self, body: dict[str, Any]) -> dict[str, Any]:
+    def with_model(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """What is sent, with the model that it is meant for."""
         return {"model": self.model, **body} if self.model else body
 

@@ -171,6 +171,16 @@ def test_a_text_that_the_server_refuses_is_named_by_its_place_among_all(client_o
     assert (caught.value.status, caught.value.code) == (400, "no")
 
 
+def test_one_text_that_the_server_refuses_is_named_even_if_it_has_no_place(client_of):
+    def answer(request: httpx.Request) -> httpx.Response:
+        if len(said(request)["input"]) == 1:
+            return refusal(400, "input has too many tokens", param="input")
+        return Embedder()(request)
+
+    with pytest.raises(RefusedError, match=r"^text 64: has too many tokens"):
+        client_of(answer).embed_texts(["short"] * 64 + ["long"])
+
+
 def test_a_text_that_is_none_is_refused_before_anything_is_sent(client_of):
     server = Embedder()
     with pytest.raises(ArgumentError, match="text 1 is no string but bytes"):
@@ -201,11 +211,26 @@ def test_classification_gives_predictions(client_of, tmp_path: Path):
     assert client.classify([], ["cat", "owl"]) == []
 
 
+def test_a_label_that_the_server_refuses_is_no_pictures_fault(client_of):
+    client = client_of(lambda request: refusal(400, "labels[0] is empty", param="labels[0]"))
+    with pytest.raises(RefusedError, match=r"labels\[0\] is empty"):
+        client.classify([b"fine"], ["", "owl"])
+
+
+def test_one_label_is_not_taken_for_its_letters(client_of):
+    client = client_of(Embedder())
+    with pytest.raises(ArgumentError, match="labels are one text, 'owl'"):
+        client.classify(b"fine", "owl")
+    with pytest.raises(ArgumentError, match=r"templates are one text, 'a \{\}'"):
+        client.classify(b"fine", ["owl", "cat"], "a {}")
+
+
 def hit(position: int) -> dict[str, Any]:
     return {
         "id": f"s-{position}",
         "position": position,
         "key": f"/photos/{position}.jpg",
+        "source": None,
         "score": 1 - position / 100,
         "width": 640,
         "height": None,
@@ -285,6 +310,21 @@ def test_all_that_a_search_can_ask_for_is_sent(client_of):
         "modality": "text",
         "dedupe": True,
     }
+
+
+def test_a_search_names_the_model_that_it_is_meant_for(client_of):
+    server = Searched()
+    client = client_of(server, model="tiny")
+    assert len(list(client.pages(client.search("a car", top=5)))) == 2
+    assert [body["model"] for body in server.asked] == ["tiny", "tiny"]
+
+
+def test_a_picture_to_search_by_that_the_server_refuses_is_a_picture_error(client_of):
+    client = client_of(lambda request: refusal(422, "query[1]: it is damaged", param="query[1]"))
+    with pytest.raises(PictureError, match=r"^the picture to search by: it is damaged"):
+        client.search("an owl", image=b"JFIF")
+    with pytest.raises(RefusedError, match="it is damaged"):
+        client.search(["an owl", "a cat"])
 
 
 def test_pages_go_on_to_the_end(client_of):
