@@ -27,6 +27,7 @@ VERBS = (
     "classify",
     "embed",
     "search",
+    "serve",
     "index",
     "duplicates",
     "cluster",

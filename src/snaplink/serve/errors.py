@@ -72,7 +72,7 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
 
-class Overloaded(ApiError):
+class Overloaded(ApiError):  # noqa: N818
     """More is waiting than the queue may hold.
 
     Args:
@@ -87,7 +87,7 @@ class Overloaded(ApiError):
         )
 
 
-class TimedOut(ApiError):
+class TimedOut(ApiError):  # noqa: N818
     """The answer was not ready within the time limit.
 
     Args:
@@ -99,18 +99,18 @@ class TimedOut(ApiError):
         super().__init__(504, message)
 
 
-class NotReady(ApiError):
+class NotReady(ApiError):  # noqa: N818
     """The model is still being loaded, or the server is about to end."""
 
     def __init__(self, reason: str, retry_after: float = 1.0) -> None:
         super().__init__(503, reason, headers=_retry_after(retry_after))
 
 
-class NotAPicture(PictureError):
+class NotAPicture(PictureError):  # noqa: N818
     """Bytes that are no picture of a format that is read here."""
 
 
-class PictureTooLarge(PictureError):
+class PictureTooLarge(PictureError):  # noqa: N818
     """A picture of more bytes or pixels than are accepted."""
 
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .metrics import Metrics
 
-__all__ = ["AccessLog", "configure"]
+__all__ = ["AccessLog", "configure", "event"]
 
 _logger = logging.getLogger("snaplink.serve")
 
@@ -24,7 +24,7 @@ _GONE = 499
 """The status, only here, of requests whose client did not wait for the answer."""
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked for every few seconds by machines: logged only if something is wrong."""
-_METHODS = frozenset("GET HEAD POST PUT PATCH DELETE OPTIONS".split())
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class AccessLog:
@@ -107,6 +107,11 @@ def configure(*, terminal: bool) -> None:
         logger = logging.getLogger(logger) if isinstance(logger, str) else logger
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)
+
+
+def event(what: str, **facts: object) -> None:
+    """Log what happened to the server itself."""
+    _logger.info(what, extra={"facts": facts})
 
 
 class _JsonLines(logging.Formatter):

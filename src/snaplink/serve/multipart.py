@@ -59,7 +59,8 @@ def fields(content_type: str, body: bytes, most: int) -> list[Field]:
     Raises:
         ApiError: the body is no such form, or has more parts.
 
-    >>> form = b'--X\\r\\nContent-Disposition: form-data; name="labels"\\r\\n\\r\\ncat\\r\\n--X--\\r\\n'
+    >>> part = b'Content-Disposition: form-data; name="labels"\\r\\n\\r\\ncat'
+    >>> form = b"--X\\r\\n" + part + b"\\r\\n--X--\\r\\n"
     >>> fields("multipart/form-data; boundary=X", form, 10)[0].text
     'cat'
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import socket
 from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie
@@ -13,8 +12,9 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import ApiError
+from .listening import is_address, is_loopback
 
-__all__ = ["Door", "Headers", "Session", "accepted_names", "is_loopback"]
+__all__ = ["Door", "Headers", "Session", "accepted_names"]
 
 _POLICY = {
     "default-src": "'none'",
@@ -138,7 +138,7 @@ class Door:
         name = _hostname(host.decode("latin-1"))
         if name is None:
             raise ApiError(400, "the request's header Host is no host and port")
-        if name not in self._names and not _is_address(name):
+        if name not in self._names and not is_address(name):
             raise ApiError(
                 403,
                 f"this server does not go by the name {name[:100]!r}: ask by its address, or "
@@ -198,23 +198,8 @@ def _hostname(host: str) -> str | None:
     return parts.hostname if plain else None
 
 
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
 def _is_open(path: str) -> bool:
     return path in _OPEN or path.startswith("/static/")
-
-
-def is_loopback(host: str) -> bool:
-    """Does a server at this host hear only its own machine?"""
-    if host.lower() == "localhost":
-        return True
-    return _is_address(host) and ipaddress.ip_address(host).is_loopback
 
 
 def accepted_names(host: str, further: Iterable[str]) -> set[str]:

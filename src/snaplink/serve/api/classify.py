@@ -120,10 +120,8 @@ async def _read(
     """What is asked for, the pictures, and the names of their files."""
     kind = content_type(request)
     if kind == "multipart/form-data":
-        return _from_form(
-            multipart.fields(request.headers["content-type"], await request.body(), _most(settings)),
-            settings,
-        )
+        header, body = request.headers["content-type"], await request.body()
+        return _from_form(multipart.fields(header, body, _most(settings)), settings)
     if kind != "application/json":
         came = f"it says {kind[:100]!r}" if kind else "it says nothing"
         raise ApiError(

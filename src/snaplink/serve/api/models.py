@@ -44,10 +44,8 @@ async def list_models(request: Request) -> ServedModels:
     return ServedModels(data=[_served(request)])
 
 
-@router.get(
-    "/{id:path}", responses=problems(401, 404, 422, 503), summary="The model of this name"
-)
-async def retrieve_model(request: Request, id: str) -> ServedModel:  # noqa: A002
+@router.get("/{id:path}", responses=problems(401, 404, 422, 503), summary="The model of this name")
+async def retrieve_model(request: Request, id: str) -> ServedModel:
     check_model(id, ready_inference(request))
     return _served(request)
 
