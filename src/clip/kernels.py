@@ -124,7 +124,8 @@ def text_ends(model: Any, text: Tensor, originals: Originals) -> Tensor | None:
         blocks
         and _is_exactly(model.token_embedding, nn.Embedding)
         and _is_exactly(model.ln_final, originals.norm)
-        and _all_plain((model.token_embedding.weight, model.positional_embedding))
+        and _is_plain_tensor(model.token_embedding.weight)
+        and _is_plain_tensor(model.positional_embedding)
         and model.dtype is torch.float32
         and model.positional_embedding.dim() == 2
         and text.shape[1] <= len(model.positional_embedding)
@@ -212,29 +213,34 @@ def _is_plain(block: Any, originals: Originals) -> bool:
     attn, mlp, mask = parts.get("attn"), parts.get("mlp"), block.attn_mask
     if not (_is_exactly(attn, nn.MultiheadAttention) and _is_exactly(mlp, nn.Sequential)):
         return False
-    norms = parts.get("ln_1"), parts.get("ln_2")
-    linears = attn._modules["out_proj"], mlp._modules.get("c_fc"), mlp._modules.get("c_proj")
+    ln_1, ln_2 = parts.get("ln_1"), parts.get("ln_2")
+    out_proj, inner = attn._modules["out_proj"], mlp._modules
+    c_fc, c_proj = inner.get("c_fc"), inner.get("c_proj")
     return (
-        list(mlp._modules) == ["c_fc", "gelu", "c_proj"]
+        list(inner) == ["c_fc", "gelu", "c_proj"]
         and attn._qkv_same_embed_dim
         and not (attn.batch_first or attn.add_zero_attn or attn.dropout)
         and attn.bias_k is None
         and attn.bias_v is None
         and (mask is None or (type(mask) is Tensor and mask.dim() == 2))
-        and all(_is_exactly(norm, originals.norm) for norm in norms)
-        and all(map(_is_exactly, linears, (_OUT_PROJ, nn.Linear, nn.Linear)))
-        and _is_activation(mlp._modules["gelu"], originals)
-        and _all_plain(map(attn._parameters.get, ("in_proj_weight", "in_proj_bias")))
-        and all(
-            _all_plain(map(module._parameters.get, ("weight", "bias")))
-            for module in cast("Iterable[nn.Module]", (*norms, *linears))
-        )
+        and _is_exactly(ln_1, originals.norm)
+        and _is_exactly(ln_2, originals.norm)
+        and _is_exactly(out_proj, _OUT_PROJ)
+        and _is_exactly(c_fc, nn.Linear)
+        and _is_exactly(c_proj, nn.Linear)
+        and _is_activation(inner["gelu"], originals)
+        and _has_plain(attn, "in_proj_weight", "in_proj_bias")
+        and _has_plain(ln_1)
+        and _has_plain(ln_2)
+        and _has_plain(out_proj)
+        and _has_plain(c_fc)
+        and _has_plain(c_proj)
     )
 
 
 _OUT_PROJ = nn.modules.linear.NonDynamicallyQuantizableLinear
 _TENSORS = (Tensor, nn.Parameter)
-_CALLS = ("forward", "_call_impl", "_compiled_call_impl", "_wrapped_call_impl")
+_FLOAT32, _STRIDED = torch.float32, torch.strided
 
 
 def _is_exactly(module: Any, kind: type[Any]) -> bool:
@@ -243,7 +249,10 @@ def _is_exactly(module: Any, kind: type[Any]) -> bool:
         return False
     own = module.__dict__
     return not (
-        not own.keys().isdisjoint(_CALLS)
+        "forward" in own
+        or "_call_impl" in own
+        or "_compiled_call_impl" in own
+        or "_wrapped_call_impl" in own
         or own["_forward_hooks"]
         or own["_forward_pre_hooks"]
         or own["_backward_hooks"]
@@ -257,20 +266,19 @@ def _is_activation(module: Any, originals: Originals) -> bool:
     return _is_exactly(module, originals.quick_gelu)
 
 
-def _all_plain(weights: Iterable[Any]) -> bool:
-    for weight in weights:
-        if not (
-            type(weight) in _TENSORS
-            and weight.dtype is torch.float32
-            and weight.device == _CPU
-            and weight.layout is torch.strided
-            and weight.is_contiguous()
-        ):
-            return False
-    return True
+def _has_plain(module: Any, weight: str = "weight", bias: str = "bias") -> bool:
+    own = module._parameters
+    return _is_plain_tensor(own.get(weight)) and _is_plain_tensor(own.get(bias))
 
 
-_CPU = torch.device("cpu")
+def _is_plain_tensor(weight: Any) -> bool:
+    return (
+        type(weight) in _TENSORS
+        and weight.dtype is _FLOAT32
+        and weight.is_cpu
+        and weight.layout is _STRIDED
+        and weight.is_contiguous()
+    )
 
 
 def _all_causal(blocks: Iterable[Any], length: int) -> bool:
