@@ -39,23 +39,32 @@ async def _listed(pages: Any) -> list[Any]:
 
 
 @pytest.fixture(params=["sync", "async"])
-def client_of(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
-    """Make a client, of both kinds in turn, of a function that answers its requests."""
+def connect(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
+    """Make a client, of both kinds in turn; takes what `Client` takes."""
     loop = asyncio.new_event_loop()
     made: list[Any] = []
 
-    def make(handler: Handler, **options: Any) -> Any:
-        transport = httpx.MockTransport(handler)
+    def make(*arguments: Any, **options: Any) -> Any:
         if request.param == "sync":
-            made.append(Client(transport=transport, **options))
+            made.append(Client(*arguments, **options))
         else:
-            made.append(Awaited(AsyncClient(transport=transport, **options), loop))
+            made.append(Awaited(AsyncClient(*arguments, **options), loop))
         return made[-1]
 
     yield make
     for client in made:
         client.close()
     loop.close()
+
+
+@pytest.fixture
+def client_of(connect: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a client of a function that answers its requests."""
+
+    def make(handler: Handler, **options: Any) -> Any:
+        return connect(transport=httpx.MockTransport(handler), **options)
+
+    return make
 
 
 @pytest.fixture(autouse=True)
