@@ -5,7 +5,7 @@
 
 import { embeddings, picture, Refused } from "./api.js";
 import { Card } from "./card.js";
-import { baseName, byId, counted, element, quietly } from "./dom.js";
+import { byId, called, counted, element, quietly } from "./dom.js";
 import { Labels } from "./labels.js";
 import { given } from "./pictures.js";
 import { filled, mean, probabilities } from "./scores.js";
@@ -15,6 +15,7 @@ import { examplePictures } from "./suggestions.js";
 
 const TYPING = 200;
 const AT_ONCE = 64;
+const SHOWN = 2; // examples that are there from the start, where the store is the example drawings
 const LABELS = ["clock", "musical instrument", "face", "animal", "vehicle", "food"];
 
 export class ClassifyView {
@@ -56,6 +57,7 @@ export class ClassifyView {
     const box = byId("examples");
     box.hidden = !hits.length;
     box.replaceChildren(element("span", { textContent: "or try" }), ...hits.map((hit) => this.#example(hit)));
+    if (this.#demo && !this.#pictures.size) for (const hit of hits.slice(1, SHOWN + 1).reverse()) await this.#try(hit);
   }
 
   /** @param {File[]} files */
@@ -65,12 +67,22 @@ export class ClassifyView {
 
   /** @param {import("./api.js").Hit} hit */
   #example(hit) {
-    const name = hit.caption || baseName(hit.key);
+    const name = called(hit);
     const image = element("img", { src: `${hit.thumbnail}?side=128`, alt: "", width: 48, height: 48 });
     const button = element("button", { type: "button", title: name }, image);
     button.setAttribute("aria-label", `Try ${name}`);
-    button.addEventListener("click", async () => this.#add(await picture(hit.picture), name));
+    button.addEventListener("click", () => this.#try(hit));
     return button;
+  }
+
+  /** @param {import("./api.js").Hit} hit */
+  async #try(hit) {
+    try {
+      await this.#add(await picture(hit.picture), called(hit));
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.#said.textContent = error.message;
+    }
   }
 
   /** @param {Blob} blob @param {string} name */

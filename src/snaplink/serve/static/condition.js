@@ -21,8 +21,20 @@ function among(name, values) {
   return rules.length > 1 ? `(${rules.join(" OR ")})` : rules[0];
 }
 
+const DAY = /^\d{4,}-\d\d-\d\d$/;
+
 /** @param {string} value of a field for a number or a date */
 const bound = (value) => (Number.isFinite(Number(value)) ? String(Number(value)) : quotedText(value));
+
+/** Up to a number, or to the end of a day. @param {string} value */
+const upTo = (value) => (DAY.test(value) ? `< ${quotedText(dayAfter(value))}` : `<= ${bound(value)}`);
+
+/** @param {string} day */
+function dayAfter(day) {
+  const date = new Date(day);
+  date.setUTCDate(date.getUTCDate() + 1);
+  return date.toISOString().slice(0, 10);
+}
 
 /**
  * @param {Filters} filters
@@ -34,7 +46,7 @@ export function conditionOf(filters) {
     const name = quotedName(column);
     if (filter.is?.length) rules.push(among(name, filter.is));
     if (filter.min) rules.push(`${name} >= ${bound(filter.min)}`);
-    if (filter.max) rules.push(`${name} <= ${bound(filter.max)}`);
+    if (filter.max) rules.push(`${name} ${upTo(filter.max)}`);
     if (filter.has) rules.push(`contains(lower(${name}), ${quotedText(filter.has.toLowerCase())})`);
   }
   return rules.join(" AND ");

@@ -65,6 +65,9 @@ export function baseName(key) {
   return key.split(/[/\\]/).filter(Boolean).pop() ?? key;
 }
 
+/** What a picture is called. @param {import("./api.js").Hit} hit */
+export const called = (hit) => hit.caption || baseName(hit.key);
+
 /** @param {string} symbol such as "plus", of the page's symbols */
 export function setSymbol(button, symbol) {
   button.querySelector("use").setAttribute("href", `#icon-${symbol}`);

@@ -7,6 +7,8 @@ import { element, quietly } from "./dom.js";
 /** @typedef {import("./api.js").Column} Column */
 /** @typedef {{filters: Filters, where: string, dedupe: boolean, modality: string}} Choice */
 
+const OPEN = 6; // values of a column, with 44 pixels each
+
 /** Tells "change" when the choice has become another. */
 export class FilterForm extends EventTarget {
   /** @type {Choice} */
@@ -19,7 +21,7 @@ export class FilterForm extends EventTarget {
   constructor(form, columns, modalities) {
     super();
     this.#form = form;
-    this.#columns = columns;
+    this.#columns = columns.filter(tellsApart);
     this.#modalities = modalities;
     form.addEventListener("submit", (event) => event.preventDefault());
   }
@@ -67,7 +69,7 @@ export class FilterForm extends EventTarget {
   /** @param {Column} column */
   #fields(column) {
     const chosen = this.#choice.filters[column.name] ?? {};
-    if (column.values) return column.values.map((one) => this.#box(column, one, chosen.is ?? []));
+    if (column.values) return this.#boxes(column, chosen.is ?? []);
     if (column.type === "text") return [this.#field(column, "has", "contains", "search", chosen.has)];
     const type = column.type === "time" ? "date" : "number";
     return [
@@ -75,6 +77,16 @@ export class FilterForm extends EventTarget {
         this.#field(column, "min", "from", type, chosen.min, column.min),
         this.#field(column, "max", "to", type, chosen.max, column.max)),
     ];
+  }
+
+  /** A box for each value; of many, only the most frequent ones and the chosen ones are open. */
+  #boxes(column, chosen) {
+    const open = column.values.filter((one, index) => index < OPEN || chosen.includes(one.value));
+    const others = column.values.filter((one) => !open.includes(one));
+    const boxes = open.map((one) => this.#box(column, one, chosen));
+    if (!others.length) return boxes;
+    const summary = element("summary", { textContent: `${others.length} more` });
+    return [...boxes, element("details", {}, summary, ...others.map((one) => this.#box(column, one, chosen)))];
   }
 
   #box(column, { value, count }, chosen) {
@@ -133,4 +145,10 @@ export class FilterForm extends EventTarget {
     });
     return button;
   }
+}
+
+/** Has the column anything to choose from? @param {Column} column */
+function tellsApart({ type, values, min }) {
+  if (type === "other") return false;
+  return values ? values.length > 0 : type === "text" || min !== null;
 }

@@ -4,7 +4,8 @@
  * Tells "open" and "similar" (detail: the index) and "leave" (upwards, out of the grid).
  */
 
-import { baseName, copyOf } from "./dom.js";
+import { picture } from "./api.js";
+import { called, copyOf } from "./dom.js";
 
 const SPARE = 2;
 const TALLEST = 15_000_000; // pixels: browsers cannot scroll much further
@@ -21,6 +22,8 @@ export class Grid extends EventTarget {
   #columns = 1;
   #row = 1;
   #current = 0;
+  /** @type {Set<string>} ids of pictures that cannot be shown */
+  #lost = new Set();
   #painting = false;
   #list;
 
@@ -36,18 +39,20 @@ export class Grid extends EventTarget {
     list.addEventListener("focusin", (event) => this.#focused(event));
   }
 
-  /** @param {import("./results.js").Results} results */
-  show(results) {
+  /**
+   * Pictures that are there already stay in their tiles, so that they do not flicker while somebody types.
+   * @param {import("./results.js").Results} results
+   * @param {boolean} [stay] where the reader is, since these are hardly others
+   */
+  show(results, stay = false) {
+    const focused = this.#list.contains(document.activeElement);
     this.#results = results;
-    this.#current = 0;
+    this.#lost.clear();
+    if (!stay) this.#current = 0;
     for (const index of [...this.#tiles.keys()]) this.#release(index);
-    results.addEventListener("change", () => this.refresh());
-    this.refresh();
-  }
-
-  /** Rows have come: the height and the tiles may be others. */
-  refresh() {
+    results.addEventListener("change", () => this.#measure());
     this.#measure();
+    if (focused) this.focus(this.#current);
   }
 
   /** @param {number} index */
@@ -120,8 +125,6 @@ export class Grid extends EventTarget {
     if (!tile) return;
     this.#tiles.delete(index);
     tile.remove();
-    delete tile.dataset.id;
-    tile.querySelector("img")?.removeAttribute("src");
     this.#unused.push(tile);
   }
 
@@ -129,7 +132,7 @@ export class Grid extends EventTarget {
   #place(index) {
     let tile = this.#tiles.get(index);
     if (!tile) {
-      tile = this.#unused.pop() ?? this.#made();
+      tile = this.#free(this.#results?.at(index)?.id);
       this.#tiles.set(index, tile);
       tile.dataset.index = String(index);
       tile.setAttribute("aria-posinset", String(index + 1));
@@ -141,32 +144,59 @@ export class Grid extends EventTarget {
     this.#fill(tile, index);
   }
 
+  /** @param {string | undefined} id of the picture that a tile should show already, if there is such a one */
+  #free(id) {
+    const same = this.#unused.findIndex((tile) => id && tile.dataset.id === id && tile.classList.contains("there"));
+    return same < 0 ? this.#unused.shift() ?? this.#made() : this.#unused.splice(same, 1)[0];
+  }
+
   #made() {
     /** @type {HTMLLIElement} */
     const tile = copyOf("tile-template");
-    const image = tile.querySelector("img");
-    image?.addEventListener("load", () => tile.classList.add("there"));
-    image?.addEventListener("error", () => tile.classList.add("missing"));
+    const image = /** @type {HTMLImageElement} */ (tile.querySelector("img"));
+    image.addEventListener("load", () => tile.classList.add("there"));
+    image.addEventListener("error", () => this.#failed(tile, image));
     return tile;
+  }
+
+  /** An image tells nothing of its error: ask as a program does, which also waits for a busy server. */
+  async #failed(tile, image) {
+    const { id, again } = tile.dataset;
+    const path = image.getAttribute("src");
+    if (!id || !path) return;
+    const found = again !== id && (await picture(path).catch(() => null));
+    if (!found) this.#lost.add(id);
+    if (tile.dataset.id !== id) return;
+    tile.dataset.again = id;
+    if (found) image.src = path;
+    else tile.classList.add("missing");
   }
 
   /** @param {HTMLLIElement} tile @param {number} index */
   #fill(tile, index) {
     const hit = this.#results?.at(index);
-    if (tile.dataset.id === (hit?.id ?? "")) return;
-    tile.dataset.id = hit?.id ?? "";
-    tile.classList.remove("there", "missing");
-    const name = hit ? hit.caption || baseName(hit.key) : "";
-    const small = hit ? Math.max(hit.width ?? SMALL + 1, hit.height ?? 0) <= SMALL : false;
-    tile.classList.toggle("small", small);
+    const face = hit ? `${hit.id} ${hit.score}` : "";
+    if (tile.dataset.face === face) return;
+    tile.dataset.face = face;
+    const name = hit ? called(hit) : "";
     const [open, similar] = tile.querySelectorAll("button");
-    const image = /** @type {HTMLImageElement} */ (tile.querySelector("img"));
     open.setAttribute("aria-label", hit ? spoken(name, hit.score) : "loading");
     similar.setAttribute("aria-label", `Find pictures like ${name}`);
-    image.alt = name;
     /** @type {HTMLElement} */ (tile.querySelector(".name")).textContent = name;
     /** @type {HTMLElement} */ (tile.querySelector(".score")).textContent = hit?.score?.toFixed(2) ?? "";
-    if (hit) image.src = `${hit.thumbnail}?side=256`;
+    if (tile.dataset.id !== (hit?.id ?? "")) this.#picture(tile, hit, name);
+  }
+
+  /** @param {HTMLLIElement} tile @param {import("./api.js").Hit | undefined} hit @param {string} name */
+  #picture(tile, hit, name) {
+    tile.dataset.id = hit?.id ?? "";
+    const lost = this.#lost.has(tile.dataset.id);
+    tile.classList.remove("there");
+    tile.classList.toggle("missing", lost);
+    tile.classList.toggle("small", hit ? Math.max(hit.width ?? SMALL + 1, hit.height ?? 0) <= SMALL : false);
+    const image = /** @type {HTMLImageElement} */ (tile.querySelector("img"));
+    image.alt = name;
+    if (hit && !lost) image.src = `${hit.thumbnail}?side=256`;
     else image.removeAttribute("src");
   }
 

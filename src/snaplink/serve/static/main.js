@@ -1,6 +1,6 @@
 /** The page begins here: wait for the server, make the two views, and pass on what concerns both. */
 
-import { model, ready, store } from "./api.js";
+import { model, ready, Refused, store } from "./api.js";
 import { ClassifyView } from "./classify_view.js";
 import { watchConnection } from "./connection.js";
 import { byId, counted } from "./dom.js";
@@ -86,7 +86,6 @@ function introduce(facts) {
 }
 
 async function begin() {
-  showWaiting(true, "The model is being loaded.");
   await ready((reason) => showWaiting(true, reason));
   const [facts, served] = await Promise.all([store(), model()]);
   introduce(facts);
@@ -102,6 +101,13 @@ async function begin() {
   return again;
 }
 
+/** What keeps the page from beginning is said, unless the banner or the form say it. @param {any} error */
+function failed(error) {
+  if (!(error instanceof Refused)) throw error;
+  if (error.status !== 0 && error.status !== 401) showWaiting(true, error.message);
+  return null;
+}
+
 /** Begin, and begin anew where signing in or the server's return makes it possible. */
 async function main() {
   /** @type {(() => void) | null} */
@@ -111,10 +117,11 @@ async function main() {
     if (again) return again();
     if (beginning) return undefined;
     beginning = true;
-    again = await begin().catch(() => null);
+    again = await begin().catch(failed);
     beginning = false;
     return undefined;
   };
+  showView(viewOf());
   askForToken(goOn);
   watchConnection(goOn);
   await useAddress();

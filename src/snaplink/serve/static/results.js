@@ -59,6 +59,11 @@ export class Results extends EventTarget {
     }
   }
 
+  /** Let the reader stay where these former results, which are hardly others, had brought them. */
+  reachAsFarAs(/** @type {Results} */ former) {
+    this.count = Math.max(this.count, Math.min(former.count, this.total));
+  }
+
   /** Nothing more is wanted of it. */
   close() {
     for (const controller of this.#asked.values()) controller.abort();

@@ -3,7 +3,7 @@
 import { Refused } from "./api.js";
 import { showChips } from "./chips.js";
 import { conditionOf } from "./condition.js";
-import { baseName, byId, counted, quietly } from "./dom.js";
+import { byId, called, counted, quietly } from "./dom.js";
 import { FilterForm } from "./filters.js";
 import { Grid } from "./grid.js";
 import { given } from "./pictures.js";
@@ -56,17 +56,19 @@ export class SearchView {
     this.#words.value = this.#query.draft;
     this.#filters.show(this.#query);
     if (this.#filters.size) this.#openFilters(true);
-    this.again();
-  }
-
-  /** Ask the same once more. */
-  again() {
     this.#paint();
     this.#run();
   }
 
+  /** Ask the same once more, and stay at the place. */
+  again() {
+    this.#paint();
+    this.#run(true);
+  }
+
   /** @param {File[]} files */
   async take(files) {
+    this.#viewer.close();
     const parts = await Promise.all(files.map((file) => this.#uploaded(file)));
     this.#change({ parts: [...this.#query.parts, ...parts] });
   }
@@ -125,7 +127,7 @@ export class SearchView {
 
   /** @returns {Part} */
   #row(hit, weight) {
-    this.#rows.set(hit.id, { name: hit.caption || baseName(hit.key), url: `${hit.thumbnail}?side=64` });
+    this.#rows.set(hit.id, { name: called(hit), url: `${hit.thumbnail}?side=64` });
     return { kind: "row", value: hit.id, weight };
   }
 
@@ -150,7 +152,8 @@ export class SearchView {
     this.#typing = typing;
     history[write]({ query: this.#query }, "", this.address);
     if (this.#words.value !== this.#query.draft && !typing) this.#words.value = this.#query.draft;
-    this.again();
+    this.#paint();
+    this.#run();
   }
 
   #paint() {
@@ -187,7 +190,7 @@ export class SearchView {
   }
 
   /** An answer that comes after a newer question is dropped. */
-  async #run() {
+  async #run(stay = false) {
     this.#stop.abort();
     const stop = (this.#stop = new AbortController());
     const results = new Results(this.#request());
@@ -195,7 +198,7 @@ export class SearchView {
     grid.setAttribute("aria-busy", "true");
     try {
       await results.begin(stop.signal);
-      this.#show(results);
+      this.#show(results, stay);
     } catch (error) {
       if (!stop.signal.aborted) this.#failed(error);
     } finally {
@@ -203,18 +206,21 @@ export class SearchView {
     }
   }
 
-  /** @param {Results} results */
-  #show(results) {
+  /** @param {Results} results @param {boolean} stay */
+  #show(results, stay) {
+    if (stay && this.#results) results.reachAsFarAs(this.#results);
     this.#results?.close();
     this.#results = results;
     results.addEventListener("stale", () => this.again());
     results.addEventListener("failed", (event) => this.#failed(/** @type {CustomEvent} */ (event).detail));
     const top = byId("search").getBoundingClientRect().top;
-    if (top < 0) scrollBy(0, top - 80);
-    this.#grid.show(results);
+    if (top < 0 && !stay) scrollBy(0, top - 80);
+    this.#grid.show(results, stay);
     const best = results.best === null ? "" : `, best ${results.best.toFixed(2)}`;
     this.#said.textContent = counted(results.total, "picture") + best;
-    this.#nothing(results.total ? null : { title: "No picture fits", text: "Try other words, or fewer filters." });
+    if (results.total) this.#nothing(null);
+    else if (this.#store.rows) this.#nothing({ title: "No picture fits", text: "Try other words, or fewer filters." });
+    else this.#nothing({ title: "The store is empty", text: "Put pictures into it with snaplink embed: they will show up here." });
   }
 
   /** @param {any} error */

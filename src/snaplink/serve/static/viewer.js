@@ -4,7 +4,8 @@
  * Tells "similar" and "less" (detail: the hit) and "closed" (detail: the index that was shown last).
  */
 
-import { baseName, byId, element } from "./dom.js";
+import { picture } from "./api.js";
+import { byId, called, element } from "./dom.js";
 
 export class Viewer extends EventTarget {
   /** @type {import("./results.js").Results | null} */
@@ -12,6 +13,8 @@ export class Viewer extends EventTarget {
   #index = 0;
   #dialog = byId("viewer");
   #image = this.#dialog.querySelector("img");
+  /** The address that was tried a second time. */
+  #again = "";
 
   constructor() {
     super();
@@ -23,13 +26,17 @@ export class Viewer extends EventTarget {
     on(".less", () => this.#leave("less"));
     on(".copy", () => this.#copy());
     this.#dialog.addEventListener("click", (event) => event.target === this.#dialog && this.#dialog.close());
-    this.#dialog.addEventListener("keydown", (event) => this.#pressed(event));
+    addEventListener("keydown", (event) => this.#pressed(event)); // wherever the focus is
     this.#dialog.addEventListener("close", () => {
       this.#results?.removeEventListener("change", this.#paint);
       this.dispatchEvent(new CustomEvent("closed", { detail: this.#index }));
     });
     this.#image.addEventListener("load", () => this.#dialog.classList.remove("loading"));
-    this.#image.addEventListener("error", () => this.#lost(true));
+    this.#image.addEventListener("error", () => this.#failed());
+  }
+
+  close() {
+    this.#dialog.close();
   }
 
   /** @param {import("./results.js").Results} results @param {number} index */
@@ -37,8 +44,8 @@ export class Viewer extends EventTarget {
     this.#results = results;
     this.#index = index;
     results.addEventListener("change", this.#paint);
-    this.#dialog.showModal();
     this.#paint();
+    this.#dialog.showModal();
   }
 
   #hit() {
@@ -54,31 +61,52 @@ export class Viewer extends EventTarget {
     this.#paint();
   }
 
-  /** @param {boolean} lost */
-  #lost(lost) {
+  /** An image tells nothing of its error: ask as a program does, which also waits for a busy server. */
+  async #failed() {
+    const path = this.#image.getAttribute("src");
+    if (!path) return;
+    const problem = await picture(path).then(() => "", (error) => error.message);
+    if (this.#image.getAttribute("src") !== path) return;
+    if (problem || this.#again === path) this.#lost(problem || "The browser cannot read this picture.");
+    else {
+      this.#again = path;
+      this.#image.src = path;
+    }
+  }
+
+  /** @param {string} problem empty where there is none */
+  #lost(problem) {
     this.#dialog.classList.remove("loading");
-    this.#image.hidden = lost;
-    this.#dialog.querySelector(".lost").hidden = !lost;
+    this.#image.hidden = Boolean(problem);
+    const box = this.#dialog.querySelector(".lost");
+    box.hidden = !problem;
+    box.querySelector("p").textContent = problem;
   }
 
   #paint = () => {
     const hit = this.#hit();
     if (!hit || !this.#results) return;
-    const name = hit.caption || baseName(hit.key);
+    const name = called(hit);
     this.#dialog.querySelector("h2").textContent = name;
     const place = `${(this.#index + 1).toLocaleString("en")} of ${this.#results.total.toLocaleString("en")}`;
     this.#dialog.querySelector(".place").textContent = hit.score === null ? place : `${place}, score ${hit.score.toFixed(3)}`;
-    this.#dialog.querySelector(".before").disabled = this.#index === 0;
-    this.#dialog.querySelector(".after").disabled = this.#index + 1 >= this.#results.count;
+    this.#enable(".before", this.#index > 0);
+    this.#enable(".after", this.#index + 1 < this.#results.count);
     this.#dialog.querySelector(".copy span").textContent = "Copy path";
     this.#dialog.querySelector("tbody").replaceChildren(...facts(hit).map(([fact, value]) => row(fact, value)));
     this.#show(hit, name);
   };
 
+  /** Not by `disabled`, which would take the focus away from a button that was just pressed. */
+  #enable(selector, enabled) {
+    this.#dialog.querySelector(selector).setAttribute("aria-disabled", String(!enabled));
+  }
+
   #show(hit, name) {
     this.#image.alt = name;
     if (this.#image.getAttribute("src") === hit.picture) return;
-    this.#lost(false);
+    this.#lost("");
+    this.#again = "";
     this.#dialog.classList.add("loading");
     this.#image.width = hit.width ?? 512;
     this.#image.height = hit.height ?? 512;
@@ -108,11 +136,10 @@ export class Viewer extends EventTarget {
 
   /** @param {KeyboardEvent} event */
   #pressed(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!this.#dialog.open || event.ctrlKey || event.metaKey || event.altKey) return;
     const act = { ArrowLeft: () => this.#go(-1), ArrowRight: () => this.#go(1), s: () => this.#leave("similar") }[event.key];
     if (!act) return;
     event.preventDefault();
-    event.stopPropagation();
     act();
   }
 }
