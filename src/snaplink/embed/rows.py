@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,14 +33,22 @@ def table(batch: Batch, dtype: str) -> pa.Table:
         "sha256": pa.array([row.stamp.sha256 for row in rows], pa.string()),
         "caption": pa.array([row.caption for row in rows], pa.string()),
     }
-    names = dict.fromkeys(name for row in rows for name in row.metadata)
-    columns |= {name: _values([row.metadata.get(name) for row in rows]) for name in names}
+    columns |= _further([row.metadata for row in rows])
     if batch.image is not None:
         columns["image_embedding"] = embedding_column(batch.image.astype(dtype))
     if batch.text is not None:
         missing = ~np.array(batch.has_text, bool)
         columns["text_embedding"] = embedding_column(batch.text.astype(dtype), missing=missing)
     return pa.table(columns)
+
+
+def _further(metadata: Sequence[Mapping[str, Any]]) -> dict[str, pa.Array]:
+    """The further columns. In SQL, upper and lower case are one: the first spelling counts."""
+    spelt: dict[str, str] = {}
+    for name in (name for each in metadata for name in each):
+        spelt.setdefault(name.lower(), name)
+    folded = [{name.lower(): value for name, value in each.items()} for each in metadata]
+    return {spelt[name]: _values([each.get(name) for each in folded]) for name in spelt}
 
 
 def _values(values: list[Any]) -> pa.Array:

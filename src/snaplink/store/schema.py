@@ -17,6 +17,7 @@ from .manifest import MODALITIES
 __all__ = [
     "KEY",
     "STANDARD",
+    "Spelling",
     "column_of",
     "conform",
     "embedding_column",
@@ -40,6 +41,39 @@ STANDARD = pa.schema(
     ]
 )
 """The columns that every shard has, before those of the source and those of the vectors."""
+
+
+class Spelling:
+    """How a store spells its columns: in SQL upper and lower case are one, so the first counts.
+
+    Args:
+        names: of the columns that the store has, in any order.
+
+    >>> spelling = Spelling(["Camera"])
+    >>> spelling.of(pa.table({"KEY": ["a"], "camera": ["b"], "Lens": ["c"]})).column_names
+    ['key', 'Camera', 'Lens']
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._known: dict[str, str] = {}
+        for name in (*STANDARD.names, *map(column_of, MODALITIES), *names):
+            self._known.setdefault(name.lower(), name)
+
+    def of(self, table: pa.Table) -> pa.Table:
+        """The table with its columns spelt as the store does; new ones are remembered.
+
+        Raises:
+            StoreError: two of its columns have one name.
+        """
+        own: dict[str, str] = {}
+        for name in table.column_names:
+            if (other := own.get(name.lower())) is not None:
+                raise StoreError(
+                    f"the columns {other!r} and {name!r} are one in SQL, where upper and lower "
+                    "case are the same: rename or drop one of them"
+                )
+            own[name.lower()] = name
+        return table.rename_columns([self._known.setdefault(*each) for each in own.items()])
 
 
 def column_of(modality: str) -> str:

@@ -135,6 +135,12 @@ class ShardFiles:
             raise _damaged(path, f"{file.metadata.num_rows} rows, not {shard.rows}")
         return file
 
+    def columns(self, shard: Shard) -> list[str]:
+        """The names of a shard's columns."""
+        with self.open(shard) as file:
+            names: list[str] = file.schema_arrow.names
+        return names
+
     def table(
         self,
         shard: Shard,

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +28,7 @@ from .keys import KeyIndex, Located, Stamp
 from .lock import WriterLock
 from .manifest import DTYPES, MODALITIES, Manifest, Shard
 from .opening import agreed, make_room, tidy
-from .schema import KEY
+from .schema import KEY, Spelling
 from .shards import ShardFiles, new_name
 
 __all__ = ["Known", "Stamp", "Writer"]
@@ -126,14 +127,15 @@ class Writer:
             batch: with a column ``key``; ``image_embedding`` and ``text_embedding`` as the
                 store's modalities are, lists of `dim` float16 or float32 (null for none); any of
                 ``source``, ``width``, ``height``, ``size``, ``mtime_ns``, ``sha256``,
-                ``caption``; and whatever else is known of the pictures. Rows whose vectors are
-                not finite are noted as failures instead.
+                ``caption``; and whatever else is known of the pictures. Upper and lower case are
+                one in their names. Rows whose vectors are not finite are noted as failures
+                instead.
 
         Raises:
             StoreError: these cannot be rows of this store, or writing failed.
         """
         table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
-        rows, bad = self._incoming.checked(table)
+        rows, bad = self._incoming.checked(self._spelling.of(table))
         with self._unless_broken():
             for key in self._incoming.take(rows):
                 self._replace(key)
@@ -209,6 +211,13 @@ class Writer:
                 for shard in self.manifest.shards
             )
         return self._index
+
+    @cached_property
+    def _spelling(self) -> Spelling:
+        """Of the columns: read when rows first come."""
+        return Spelling(
+            name for shard in self.manifest.shards for name in self._files.columns(shard)
+        )
 
     def _commit(self) -> None:
         """New files first, then the manifest that lists them, then away with the old ones."""

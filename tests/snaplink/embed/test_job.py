@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -248,3 +249,13 @@ def test_a_caption_that_is_gone_or_older_is_noticed(photos, embedded, rows, chan
         os.utime(caption, ns=(10**17, 10**17))
     assert embedded(photos).embedded == 1
     assert embedded(photos).embedded == 0
+
+
+def test_names_that_are_one_in_sql_become_one_column_or_get_a_number(photos, embedded, rows):
+    for number, said in enumerate([{"Iso": 1}, {"iso": 2}, {"ISO": 3, "iso": 4}, {"Width": 5}]):
+        (photos / f"{number}.json").write_text(json.dumps(said), encoding="utf-8")
+    embedded(photos)
+    found = [rows()[f"{photos.as_posix()}/{number}.jpg"] for number in range(4)]
+    assert [row["Iso"] for row in found] == [1, 2, 3, None]
+    assert [row["iso_2"] for row in found] == [None, None, 4, None]
+    assert found[3]["meta_Width"] == 5

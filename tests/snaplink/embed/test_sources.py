@@ -120,6 +120,19 @@ def test_webdatasets_give_picture_caption_and_metadata_by_name(tmp_path, shard, 
     assert place_of(row.source).read() == items[3].place.read()
 
 
+def test_what_changes_beside_a_picture_in_a_tar_changes_its_stamp(tmp_path, listed):
+    def stamp(**beside: bytes):
+        members = {"0.jpg": b"picture"} | {f"0.{kind}": each for kind, each in beside.items()}
+        [item] = listed(write_tar(tmp_path / "00.tar", members))[0]
+        return item.stamp
+
+    with_caption = stamp(txt=b"a cat")
+    assert with_caption == stamp(txt=b"a cat")
+    others = [stamp(), stamp(txt=b"a lion"), stamp(json=b"{} {}"), stamp(txt=b"a cat", json=b"{}")]
+    assert len({with_caption, *others}) == 5
+    assert {each.size for each in (with_caption, *others)} == {len(b"picture")}
+
+
 def test_a_tar_that_is_cut_gives_what_it_has_and_is_a_problem(tmp_path, shard, listed):
     path = shard("00.tar", 0)
     whole = path.read_bytes()

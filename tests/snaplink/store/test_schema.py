@@ -7,7 +7,14 @@ import pyarrow as pa
 import pytest
 
 from snaplink.errors import StoreError
-from snaplink.store.schema import conform, embedding_column, matrix_of, plain, unified
+from snaplink.store.schema import (
+    Spelling,
+    conform,
+    embedding_column,
+    matrix_of,
+    plain,
+    unified,
+)
 
 TIME = pa.timestamp("us")
 
@@ -86,3 +93,20 @@ def test_standard_columns_have_their_own_types():
     assert schema.names[-1] == "more"
     with pytest.raises(StoreError, match="the column 'width'"):
         conform(pa.table({"width": [0.5]}), schema)
+
+
+@pytest.mark.parametrize(
+    "names", [["Caption", "caption"], ["key", "Key"], ["iso", "ISO"], ["iso", "iso"]]
+)
+def test_names_that_are_one_in_sql_are_refused_in_one_table(names: list[str]):
+    table = pa.table([pa.array(["a"])] * 2, names=names)
+    with pytest.raises(StoreError, match=f"'{names[0]}' and '{names[1]}' are one in SQL.*rename"):
+        Spelling([]).of(table)
+
+
+def test_the_first_spelling_of_a_column_counts():
+    spelling = Spelling(["Camera", "camera"])
+    assert spelling.of(pa.table({"CAMERA": [1], "Lens": [2], "Width": [3]})).column_names == [
+        *("Camera", "Lens", "width")
+    ]
+    assert spelling.of(pa.table({"lens": [1]})).column_names == ["Lens"]

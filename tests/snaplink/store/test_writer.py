@@ -383,3 +383,20 @@ def test_through_a_long_life_it_is_a_dictionary(
         assert {key: stamp.size for key, stamp in store.known().items()} == twin
     store.close()
     assert versions(Store.open(path)) == twin
+
+
+def test_columns_are_spelt_as_the_store_first_had_them(path: Path, writer: Writers, rows: Rows):
+    """DuckDB would find two columns in one, and Arrow nulls in the rows of the other spelling."""
+    with writer() as store:
+        store.append(rows(["a"], Photographer=["Ada"]))
+        store.flush()
+        store.append(rows(["b"], PHOTOGRAPHER=["Bob"]))
+    with writer() as store:
+        store.append(rows(["c"], photographer=["Cy"]))
+        with pytest.raises(StoreError, match="'one' and 'One' are one in SQL"):
+            store.append(rows(["d"], one=[1], One=[2]))
+    read = Store.open(path)
+    assert len(read.manifest.shards) > 1
+    for table in (read.table(), read.dataset().to_table()):
+        assert table["Photographer"].to_pylist() == ["Ada", "Bob", "Cy"]
+        assert len({name.lower() for name in table.column_names}) == len(table.column_names)
