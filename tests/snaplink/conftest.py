@@ -1,4 +1,4 @@
-"""A server as people run it, in a process of its own, for the tests of those who ask it."""
+"""Servers for the tests of those who ask them: as people run one, and within reach of a test."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import uvicorn
 
-from snaplink import Client
+from snaplink import Client, Encoder
 from snaplink.embed import Job, embed
+from snaplink.serve.app import create_app
+from snaplink.serve.listening import address_of, listen
+from snaplink.serve.settings import Settings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -50,3 +56,26 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     finally:
         process.terminate()
         assert process.wait(60) == 0, (folder / "log").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[..., AbstractContextManager[str]]:
+    """Serve in a thread, with an encoder of the test's own; gives the address."""
+    return _serving
+
+
+@contextmanager
+def _serving(encoder: Encoder, **settings: object) -> Iterator[str]:
+    app = create_app(Settings(workers=1, **settings), load=lambda: encoder)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none"))
+    sockets = listen("127.0.0.1", 0)
+    thread = threading.Thread(target=server.run, args=(sockets,))
+    thread.start()
+    try:
+        with Client(address_of(sockets)) as client:
+            client.wait_until_ready(60)
+        yield address_of(sockets)
+    finally:
+        server.should_exit = True
+        thread.join(60)
+        assert not thread.is_alive()
