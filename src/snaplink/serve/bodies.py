@@ -47,20 +47,24 @@ class Bodies:
             return
         if declared is not None and declared > self._limit:
             await self._refuse(receive, discard=not _waits_for_consent(scope))
-        chunks: list[bytes] = []
+        body = await self._read_in_time(receive)
         try:
-            await self._read_in_time(receive, chunks)
-            await self._app(scope, _replaying(b"".join(chunks), receive), send)
+            await self._app(scope, _replaying(body, receive), send)
         finally:
-            self._held -= sum(map(len, chunks))
+            self._held -= len(body)
 
-    async def _read_in_time(self, receive: Receive, chunks: list[bytes]) -> None:
+    async def _read_in_time(self, receive: Receive) -> bytes:
+        chunks: list[bytes] = []
         try:
             with anyio.fail_after(self._seconds):
                 await self._read(receive, chunks)
-        except TimeoutError:
-            message = f"the request's body was not here within {self._seconds:g} s"
-            raise ApiError(408, message, headers={"Connection": "close"}) from None
+        except BaseException as error:
+            self._held -= sum(map(len, chunks))
+            if not isinstance(error, TimeoutError):
+                raise
+            late = f"the request's body was not here within {self._seconds:g} s"
+            raise ApiError(408, late, headers={"Connection": "close"}) from None
+        return b"".join(chunks)
 
     async def _read(self, receive: Receive, chunks: list[bytes]) -> None:
         size, more = 0, True
@@ -82,8 +86,8 @@ class Bodies:
             while discard:
                 message = await receive()
                 discard = message["type"] == "http.request" and message.get("more_body", False)
-        message = f"the request's body has more than the {self._limit:,} bytes that are accepted"
-        raise ApiError(413, message, headers={"Connection": "close"})
+        large = f"the request's body has more than the {self._limit:,} bytes that are accepted"
+        raise ApiError(413, large, headers={"Connection": "close"})
 
 
 def _declared_length(scope: Scope) -> int | None:

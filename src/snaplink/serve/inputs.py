@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from clip.simple_tokenizer import basic_clean
 
 from . import urls
 from .errors import ApiError
@@ -30,6 +33,11 @@ _TOKENS = (
     "token ids are another model's: send the texts themselves (in langchain: "
     "OpenAIEmbeddings(check_embedding_ctx_length=False))"
 )
+
+_LETTERS, _SIGNS = 200, 100
+"""More are no word, and the time to cut one into tokens grows with its length's square."""
+_ENDLESS = re.compile(rf"[^\W\d_]{{{_LETTERS + 1}}}|(?:[^\w\s]|_){{{_SIGNS + 1}}}")
+_NO_SPACE = re.compile(rf"[^ \t\r\n]{{{_SIGNS + 1}}}")
 
 
 class _Part(BaseModel):
@@ -161,7 +169,7 @@ def check_text(text: str, name: str, settings: Settings) -> str:
     """The text, if it is one.
 
     Raises:
-        ApiError: it is empty, too long, or not in Unicode.
+        ApiError: it is empty, too long, not in Unicode, or has endless words.
     """
     if not text:
         raise ApiError(400, f"{name} is an empty text", name)
@@ -173,6 +181,10 @@ def check_text(text: str, name: str, settings: Settings) -> str:
     except UnicodeEncodeError:
         message = f"{name} has half of a character (a lone surrogate, \\ud800 to \\udfff)"
         raise ApiError(400, message, name) from None
+    # The tokenizer's cleaning takes out what may stand between letters.
+    if _NO_SPACE.search(text) and _ENDLESS.search(basic_clean(text)):
+        message = f"{name} has more than {_LETTERS} letters, or {_SIGNS} signs, without a space"
+        raise ApiError(400, message, name, "word_too_long")
     return text
 
 

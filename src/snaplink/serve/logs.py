@@ -96,17 +96,16 @@ def _template(scope: Scope) -> str:
 
 
 def configure(*, terminal: bool) -> None:
-    """Send the server's log, and uvicorn's warnings, to standard error.
+    """Send the server's log, and all others' warnings, to standard error.
 
     Args:
         terminal: for people to read; else each line is a JSON object.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Readable() if terminal else _JsonLines())
-    for logger, level in ((_logger, logging.INFO), ("uvicorn", logging.WARNING)):
-        logger = logging.getLogger(logger) if isinstance(logger, str) else logger
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(level)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    _logger.setLevel(logging.INFO)
 
 
 def event(what: str, **facts: object) -> None:
@@ -126,7 +125,7 @@ class _JsonLines(logging.Formatter):
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line)
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
 
 class _Readable(logging.Formatter):

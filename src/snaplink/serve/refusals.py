@@ -8,9 +8,9 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .connection import ClientGone
@@ -64,18 +64,15 @@ async def not_routed(request: Request, error: Exception) -> Response:
 def _methods(request: Request) -> list[str]:
     """What the path takes, from all of its routes."""
     app: FastAPI = request.app
-    path = request.scope["path"]
-    taken = {
+    taken = [
         method
-        for route in _routes(app.routes)
-        if route.path_regex.match(path)
-        for method in route.methods
-    }
-    return sorted(taken | ({"HEAD"} if "GET" in taken else set()))
-
-
-def _routes(routes: Sequence[Any]) -> list[APIRoute]:
-    return [route for route in routes if isinstance(route, APIRoute)]
+        for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in app.routes
+        )
+    ]
+    return [*taken, *(["HEAD"] if "GET" in taken else [])]
 
 
 async def of_wrong_form(request: Request, error: Exception) -> Response:

@@ -69,6 +69,7 @@ def run(
     app = create_app(settings)
     config = uvicorn.Config(
         app,
+        http=_protocol(),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -81,6 +82,14 @@ def run(
     server.run(sockets)
     if app.state.readiness.error is not None:
         raise app.state.readiness.error
+
+
+def _protocol() -> Any:
+    try:
+        from .heads import HeadsProtocol
+    except ImportError:  # no httptools: h11 limits heads by itself
+        return "h11"
+    return HeadsProtocol
 
 
 class _Server(uvicorn.Server):

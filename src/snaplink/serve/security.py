@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import socket
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,6 +36,9 @@ _HEADERS = {
     "x-frame-options": "DENY",
     "cache-control": "no-store",
 }
+
+_HEAD_BYTES = 1 << 16
+"""Of a request's address and headers."""
 
 _OPEN = frozenset({"/", "/healthz", "/readyz", "/session"})
 """What needs no token, beside the page's own files: they are the same everywhere."""
@@ -101,11 +103,12 @@ class Session:
 
 
 def _cookie(header: bytes, name: str) -> str:
-    try:
-        found = SimpleCookie(header.decode("latin-1")).get(name)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    """Its value; others of this host's, whose form may be any, do not matter."""
+    for part in header.decode("latin-1").split(";"):
+        key, _, value = part.partition("=")
+        if key.strip() == name:
+            return value.strip()
+    return ""
 
 
 class Door:
@@ -126,6 +129,7 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers = dict(scope["headers"])
+            _check_size(scope)
             self._check_host(scope["headers"], headers.get(b"host", b""))
             _check_site(scope, headers)
             if self._session.needed and not _is_open(scope["path"]):
@@ -157,6 +161,13 @@ class Door:
             "given or has printed",
             headers={"WWW-Authenticate": "Bearer"},
         )
+
+
+def _check_size(scope: Scope) -> None:
+    fields = sum(len(name) + len(value) for name, value in scope["headers"])
+    if fields + len(scope.get("raw_path", b"")) + len(scope["query_string"]) > _HEAD_BYTES:
+        message = f"the request's address and headers have more than {_HEAD_BYTES:,} bytes"
+        raise ApiError(431, message, headers={"Connection": "close"})
 
 
 def _check_site(scope: Scope, headers: dict[bytes, bytes]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -38,6 +38,9 @@ router = APIRouter(prefix="/v1", tags=["embeddings"], route_class=Route)
 
 _DOT = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 """A picture of one pixel, for examples."""
+_AT_ONCE = 16
+_CHARACTERS_AT_ONCE = 2000
+"""Beyond these, other requests are answered meanwhile."""
 
 
 class EmbeddingsRequest(BaseModel):
@@ -104,9 +107,13 @@ async def create_embeddings(request: Request, asked: EmbeddingsRequest) -> Respo
     model = check_model(asked.model, inference)
     _check_dimensions(asked.dimensions, inference.dim)
     inputs = _inputs(request, asked)
-    tokens = _count_tokens(inputs, inference.context_length, asked.truncate)
-    vectors = await while_connected(request, _embed(request, inputs, inference, asked.truncate))
-    body = _written(vectors, model, tokens, as_base64=asked.encoding_format == "base64")
+    names = _names(asked.input, len(inputs))
+    tokens = await _count_tokens(inputs, names, inference.context_length, asked.truncate)
+    vectors = await while_connected(
+        request, _embed(request, inputs, names, inference, asked.truncate)
+    )
+    write = partial(_written, vectors, model, tokens, as_base64=asked.encoding_format == "base64")
+    body = write() if len(vectors) <= _AT_ONCE else await asyncio.to_thread(write)
     return Response(body, media_type="application/json")
 
 
@@ -119,6 +126,13 @@ def _inputs(request: Request, asked: EmbeddingsRequest) -> list[Input]:
     return from_input(asked.input, settings)
 
 
+def _names(asked: object, count: int) -> list[str]:
+    """What errors call the inputs."""
+    if isinstance(asked, list):
+        return [f"input[{number}]" for number in range(count)]
+    return ["messages" if asked is None else "input"]
+
+
 def _check_dimensions(dimensions: int | None, dim: int) -> None:
     if dimensions not in (None, dim):
         raise ApiError(
@@ -129,27 +143,32 @@ def _check_dimensions(dimensions: int | None, dim: int) -> None:
         )
 
 
-def _count_tokens(inputs: list[Input], context_length: int, truncate: bool) -> int:
-    texts = [text for text in inputs if isinstance(text, str)]
+async def _count_tokens(
+    inputs: list[Input], names: list[str], context_length: int, truncate: bool
+) -> int:
+    texts = {name: text for name, text in zip(names, inputs, strict=True) if isinstance(text, str)}
     if not texts:
         return 0
+    count = partial(_tokens, texts, context_length, truncate)
+    few = sum(map(len, texts.values())) <= _CHARACTERS_AT_ONCE
+    return count() if few else await asyncio.to_thread(count)
+
+
+def _tokens(texts: dict[str, str], context_length: int, truncate: bool) -> int:
     try:
         # The end token, which is the last of each, has the highest number.
-        table = clip.tokenize(texts, context_length, truncate=truncate)
+        table = clip.tokenize(list(texts.values()), context_length, truncate=truncate)
     except TextTooLongError:
-        raise _too_long(inputs, context_length) from None
+        raise _too_long(texts, context_length) from None
     return int(table.argmax(dim=-1).sum()) + len(texts)
 
 
-def _too_long(inputs: list[Input], context_length: int) -> ApiError:
+def _too_long(texts: dict[str, str], context_length: int) -> ApiError:
     """The error that says which text is."""
-    for number, text in enumerate(inputs):
-        if not isinstance(text, str):
-            continue
+    for name, text in texts.items():
         try:
             clip.tokenize(text, context_length)
         except TextTooLongError:
-            name = f"input[{number}]" if len(inputs) > 1 else "input"
             return ApiError(
                 400,
                 f"{name} has more than the {context_length} tokens that this model reads, start "
@@ -161,7 +180,11 @@ def _too_long(inputs: list[Input], context_length: int) -> ApiError:
 
 
 async def _embed(
-    request: Request, inputs: list[Input], inference: Inference, truncate: bool
+    request: Request,
+    inputs: list[Input],
+    names: list[str],
+    inference: Inference,
+    truncate: bool,
 ) -> Matrix:
     """Texts and pictures run at once, each with their like."""
     vectors = np.empty((len(inputs), inference.dim), np.float32)
@@ -175,12 +198,12 @@ async def _embed(
 
     async def embed_pictures() -> None:
         if pictures:
-            names = [f"input[{number}]" for number in pictures]
             contents = [
-                await content_of(inputs[number], f"input[{number}]", request.app.state.settings)
+                await content_of(inputs[number], names[number], request.app.state.settings)
                 for number in pictures
             ]
-            vectors[pictures] = await inference.pictures(contents, names=names)
+            called = [names[number] for number in pictures]
+            vectors[pictures] = await inference.pictures(contents, names=called)
 
     if texts and pictures:
         await asyncio.gather(embed_texts(), embed_pictures())
