@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,7 +54,7 @@ class Server:
             # A proxy of the environment could not reach this machine's own addresses.
             "trust_env": not _is_loopback(address.host),
             # Certificates, which are for https, take longer to read than a request does.
-            "verify": address.scheme == "https",
+            "verify": _certificates() if address.scheme == "https" else False,
         }
 
     def with_model(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -105,6 +106,15 @@ def _address(url: str) -> tuple[str, str | None]:
     path = given.path.rstrip("/") + "/"
     bare = given.copy_with(path=path, query=None, fragment=None)
     return str(bare), unquote(token) if is_there else None
+
+
+def _certificates() -> ssl.SSLContext:
+    """Those of the environment for this machine's own addresses, too."""
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
+        raise ArgumentError(f"the certificates that {name} names cannot be read: {error}") from None
 
 
 def _usable(token: str | None) -> str | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 
+import certifi
 import httpx
 import pytest
 
 from snaplink import Client
+from snaplink.client.server import server_at
 from snaplink.errors import (
     AnswerError,
     ArgumentError,
@@ -204,6 +207,21 @@ def test_a_certificate_that_is_not_trusted_is_not_tried_again(client_of):
     with pytest.raises(UnreachableError, match="SSL_CERT_FILE"):
         client_of(server).models()
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("url", ["https://localhost:8443", "https://gpu-box"])
+def test_certificates_of_the_environment_are_trusted(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pem = Path(certifi.where()).read_text(encoding="utf-8")
+    one = pem[pem.index("-----BEGIN") :].partition("-----END CERTIFICATE-----")
+    (tmp_path / "authority.pem").write_text("".join(one[:2]), encoding="utf-8")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    options = server_at(url, None, None, 60, 8).options
+    assert len(options["verify"].get_ca_certs()) == 1
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+    with pytest.raises(ArgumentError, match="SSL_CERT_FILE names cannot be read"):
+        Client(url)
 
 
 def test_ready_says_so_without_asking_twice(client_of):
