@@ -66,9 +66,12 @@ def classify(
     pictures: AnyPicture | Iterable[AnyPicture],
     labels: Sequence[str],
     templates: Sequence[str] | None,
+    top: int | None,
 ) -> Talk[list[Prediction]]:
     """Pictures to labels, the best first."""
-    asked = {"labels": _list("labels", labels)}
+    asked: dict[str, Any] = {"labels": _list("labels", labels)}
+    if top is not None:
+        asked["top"] = top
     if templates is not None:
         asked["templates"] = _list("templates", templates)
 

@@ -117,6 +117,8 @@ class Client:
         pictures: AnyPicture | Iterable[AnyPicture],
         labels: Sequence[str],
         templates: Sequence[str] | None = None,
+        *,
+        top: int | None = None,
     ) -> list[Prediction]:
         """Which of some labels fits each picture.
 
@@ -124,8 +126,9 @@ class Client:
             pictures: as `embed_pictures` takes them.
             labels: at least two.
             templates: prompts with ``{}`` where a label goes; by default the server's.
+            top: only so many labels a picture, the best; by default all.
         """
-        return self._run(calls.classify(self._server, pictures, labels, templates))
+        return self._run(calls.classify(self._server, pictures, labels, templates, top))
 
     def search(
         self,
@@ -292,9 +295,11 @@ class AsyncClient:
         pictures: AnyPicture | Iterable[AnyPicture],
         labels: Sequence[str],
         templates: Sequence[str] | None = None,
+        *,
+        top: int | None = None,
     ) -> list[Prediction]:
         """See `Client.classify`."""
-        return await self._run(calls.classify(self._server, pictures, labels, templates))
+        return await self._run(calls.classify(self._server, pictures, labels, templates, top))
 
     async def search(
         self,

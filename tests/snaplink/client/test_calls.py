@@ -208,6 +208,7 @@ def test_classification_gives_predictions(client_of, tmp_path: Path):
     assert (second.picture, second.scores[1].label) == (None, "cat")
     assert asked[0]["labels"] == ["cat", "owl"]
     assert asked[0]["templates"] == ["a {}", "the {}"]
+    assert "top" not in asked[0]
     assert client.classify([], ["cat", "owl"]) == []
 
 

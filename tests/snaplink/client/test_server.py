@@ -108,6 +108,14 @@ def test_classification_is_that_without_a_server(client, encoder: Encoder):
         assert ours.scores == tuple(sorted(ours.scores, key=lambda each: -each.score))
 
 
+def test_only_the_best_labels_come_where_that_is_asked_for(client):
+    labels = ["banana", "owl", "fire engine", "duck"]
+    (all_,) = client.classify(OWL, labels)
+    (best,) = client.classify(OWL, labels, top=2)
+    assert [each.label for each in best.scores] == [each.label for each in all_.scores[:2]]
+    assert best.score == pytest.approx(all_.score, abs=1e-5)
+
+
 def keys(hits) -> list[str]:
     return [hit.key for hit in hits]
 
