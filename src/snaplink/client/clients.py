@@ -27,11 +27,11 @@ Answer = TypeVar("Answer")
 class Client:
     """A running `snaplink serve`, from Python.
 
-    Whatever it is asked may be asked twice, so it asks again by itself: after as long as the server
-    says where that has too much to do or is not ready, and after 0.1 to 5 seconds where the
-    connection fails; `retries` times, about 20 seconds, so that a restart of the server goes
-    unnoticed. Only a server that has never answered this client is given up after two retries. It
-    may be used from several threads.
+    Whatever it is asked may be asked twice, so it asks again by itself where the server has too
+    much to do, is not ready or cannot be reached: after as long as the server says, and after 0.1
+    to 5 seconds, longer each time; `retries` times, about 40 seconds, so that a restart of the
+    server goes unnoticed. Only a server that has never answered this client is given up after two
+    retries. It may be used from several threads.
 
     Args:
         url: the server's address; that with ``#token=…`` which it prints is understood.
@@ -63,7 +63,7 @@ class Client:
         *,
         model: str | None = None,
         timeout: float = 60.0,
-        retries: int = 8,
+        retries: int = 12,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._server = server_at(url, token, model, timeout, retries)
@@ -257,7 +257,7 @@ class AsyncClient:
         *,
         model: str | None = None,
         timeout: float = 60.0,
-        retries: int = 8,
+        retries: int = 12,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._server = server_at(url, token, model, timeout, retries)

@@ -115,9 +115,11 @@ def _retries(server: Server, outcome: Outcome) -> int:
 
 
 def _pause(outcome: Outcome, attempt: int) -> float:
-    """As long as the server asks for, else longer each time; never all clients at once."""
+    """Longer each time, and no less than the server asks for; never all clients at once."""
+    own = min(float(_FIRST_PAUSE * 2**attempt), _LONGEST_PAUSE) * random.uniform(0.75, 1.25)
     if isinstance(outcome, httpx.Response):
         asked_for = outcome.headers.get("Retry-After", "").strip()
         if asked_for.isdecimal():
-            return min(float(asked_for), _LONGEST_ASKED_FOR) + random.uniform(0, _FIRST_PAUSE)
-    return float(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)) * random.uniform(0.75, 1.25)
+            wanted = min(float(asked_for), _LONGEST_ASKED_FOR) + random.uniform(0, _FIRST_PAUSE)
+            return max(wanted, own)
+    return own

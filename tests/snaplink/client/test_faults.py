@@ -58,12 +58,20 @@ def test_too_many_requests_are_sent_again_when_the_server_says(client_of, pauses
 
 def test_a_server_that_stays_busy_is_given_up_after_the_retries(client_of, pauses: list[float]):
     server = Playing(503)
-    with pytest.raises(BusyError, match=r"no: 503 \(asked 9 times\)") as caught:
+    with pytest.raises(BusyError, match=r"no: 503 \(asked 13 times\)") as caught:
         client_of(server).models()
     assert caught.value.status == 503
-    assert len(server.requests) == 9
-    assert 10 < sum(pauses) < 30
+    assert len(server.requests) == 13
+    assert 25 < sum(pauses) < 60
     assert max(pauses) < 10
+
+
+def test_who_is_told_to_come_soon_comes_less_and_less_often(client_of, pauses: list[float]):
+    busy = httpx.Response(503, headers={"Retry-After": "1"}, json={"error": {"message": "full"}})
+    with pytest.raises(BusyError):
+        client_of(Playing(busy)).models()
+    assert min(pauses) >= 1
+    assert max(pauses) > 3
 
 
 def test_retries_are_as_many_as_asked_for(client_of):
