@@ -125,6 +125,8 @@ def serve(
     snaplink serve --model ViT-B/32 --host 0.0.0.0
     curl 127.0.0.1:8000/v1/embeddings --json '{"input": "a cat"}'
     """
+    from urllib.parse import quote
+
     from snaplink.serve.listening import address_of, listen
     from snaplink.serve.settings import Settings
 
@@ -156,7 +158,7 @@ def serve(
 
     terminal = sys.stderr.isatty()
     logs.configure(terminal=terminal)
-    page = f"{address}#token={token}" if token else address
+    page = f"{address}#token={quote(token, safe='')}" if token else address
     if terminal:
         say(f"{address} is loading {model or 'its model'} …")
     else:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["Problem", "ProblemAnswer", "problems"]
+
+
+_PROBLEM = {
+    "message": "input[2]: no picture (it begins with b'hello'): send a JPEG, PNG, WebP …",
+    "type": "invalid_request_error",
+    "param": "input[2]",
+    "code": "unsupported_media",
+}
 
 
 class Problem(BaseModel):
@@ -20,6 +28,8 @@ class Problem(BaseModel):
 
 class ProblemAnswer(BaseModel):
     """Every answer that is not what was asked for."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"error": _PROBLEM}]})
 
     error: Problem
 

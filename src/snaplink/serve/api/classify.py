@@ -67,6 +67,27 @@ class Classified(BaseModel):
 class Classifications(BaseModel):
     """One for each picture, in their order."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "object": "list",
+                    "model": "tiny",
+                    "data": [
+                        {
+                            "index": 0,
+                            "name": "cat.png",
+                            "scores": [
+                                {"label": "a cat", "score": 0.9},
+                                {"label": "a dog", "score": 0.1},
+                            ],
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
     object: Literal["list"] = "list"
     model: str
     data: list[Classified]
@@ -88,7 +109,10 @@ _BODY = {
     "required": True,
     "content": {
         "application/json": {"schema": ClassifyRequest.model_json_schema()},
-        "multipart/form-data": {"schema": _FORM},
+        "multipart/form-data": {
+            "schema": _FORM,
+            "example": {"pictures": ["(a file)"], "labels": ["a cat", "a dog"], "top": 1},
+        },
     },
 }
 

@@ -90,6 +90,19 @@ class Usage(BaseModel):
 class Embeddings(BaseModel):
     """Embeddings in the order of the inputs."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "object": "list",
+                    "data": [{"object": "embedding", "index": 0, "embedding": [0.6, -0.8]}],
+                    "model": "tiny",
+                    "usage": {"prompt_tokens": 7, "total_tokens": 7},
+                }
+            ]
+        }
+    )
+
     object: Literal["list"] = "list"
     data: list[Embedding]
     model: str

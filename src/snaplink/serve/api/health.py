@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from snaplink.serve.answers import problems
 from snaplink.serve.metrics import CONTENT_TYPE, Metrics
@@ -16,14 +16,21 @@ __all__ = ["router"]
 router = APIRouter(tags=["health"])
 
 
+_TEXT = {"schema": {"type": "string"}, "example": "snaplink_requests_in_flight 1.0"}
+
+
 class Alive(BaseModel):
     """The process answers."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
 
     status: Literal["ok"] = "ok"
 
 
 class Ready(BaseModel):
     """The model is loaded, and the store is open."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ready"}]})
 
     status: Literal["ready"] = "ready"
 
@@ -48,7 +55,7 @@ async def readyz(request: Request) -> Response:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems(401)},
+    responses={200: {"content": {"text/plain": _TEXT}}, **problems(401)},
     summary="Counts and times, for Prometheus",
 )
 async def metrics(request: Request) -> Response:

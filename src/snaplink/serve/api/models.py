@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from snaplink.prompts import DEFAULT_TEMPLATES
 from snaplink.serve.answers import problems
@@ -16,8 +16,25 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
+_EXAMPLE = {
+    "id": "ViT-B/32",
+    "object": "model",
+    "created": 1767225600,
+    "owned_by": "snaplink",
+    "dim": 512,
+    "resolution": 224,
+    "context_length": 77,
+    "logit_scale": 100.0,
+    "precision": "fp32",
+    "weights_sha256": "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
+    "templates": ["a photo of a {}."],
+}
+
+
 class ServedModel(BaseModel):
     """A model, as OpenAI describes one, and what CLIP's users want to know of it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     id: str = Field(description="Its name.", examples=["ViT-B/32"])
     object: Literal["model"] = "model"
@@ -35,6 +52,10 @@ class ServedModel(BaseModel):
 class ServedModels(BaseModel):
     """The models: there is one."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"object": "list", "data": [_EXAMPLE]}]}
+    )
+
     object: Literal["list"] = "list"
     data: list[ServedModel]
 
@@ -45,7 +66,9 @@ async def list_models(request: Request) -> ServedModels:
 
 
 @router.get("/{id:path}", responses=problems(401, 404, 422, 503), summary="The model of this name")
-async def retrieve_model(request: Request, id: str) -> ServedModel:
+async def retrieve_model(
+    request: Request, id: Annotated[str, Path(examples=["ViT-B/32"])]
+) -> ServedModel:
     check_model(id, ready_inference(request))
     return _served(request)
 

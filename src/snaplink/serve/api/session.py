@@ -18,7 +18,9 @@ router = APIRouter(tags=["session"], route_class=Route)
 class Opening(BaseModel):
     """What opens a session."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"token": "what snaplink serve printed"}]}
+    )
 
     token: str = Field(description="The server's token.", max_length=1000)
 
