@@ -33,6 +33,8 @@ Result = TypeVar("Result")
 
 _BATCHES_AHEAD = 4
 """So many batches of decoded pictures may wait for the model."""
+_LONG = 2_000
+"""So many characters are tokenized in a thread, so that others are answered meanwhile."""
 _LABELS_PART = 8
 """One part in so many of what is remembered is for vectors of labels."""
 
@@ -132,26 +134,44 @@ class Inference:
         if self._decoding:
             await self._decoding.close()
 
-    async def texts(self, texts: Sequence[str], *, truncate: bool = False) -> Matrix:
+    async def lengths(self, texts: Sequence[str], *, truncate: bool = False) -> list[int]:
+        """Tokens of each text that the model reads, start and end included.
+
+        Raises:
+            clip.errors.TextTooLongError: a text has more, and is not to be truncated.
+        """
+        if sum(map(len, texts)) < _LONG:
+            return _lengths(texts, self.context_length, truncate)
+        return await asyncio.to_thread(_lengths, texts, self.context_length, truncate)
+
+    async def texts(
+        self, texts: Sequence[str], *, truncate: bool = False, lengths: Sequence[int] | None = None
+    ) -> Matrix:
         """The texts' vectors, float32 ``[n, dim]``, of length 1.
 
         Args:
             texts: any number.
             truncate: leave out what a text has beyond the tokens that the model reads.
+            lengths: what `lengths` said of them, so that they need not be tokenized once more.
 
         Raises:
             clip.errors.TextTooLongError: a text has more tokens, and is not to be truncated.
             Overloaded, TimedOut, NotReady: see `serve.errors`.
         """
-        batcher = self._usable()
-        owner = object()
+        batcher, owner = self._usable(), object()
+        keys = [(text, truncate) for text in texts]
 
-        def start(missing: list[tuple[str, bool]]) -> list[asyncio.Future[Any]]:
-            wanted = [text for text, _ in missing]
-            inputs = list(zip(wanted, self._lengths(wanted, truncate), strict=True))
-            return _admitted(batcher, "text", inputs, owner)
+        async def rows() -> Matrix:
+            known = all(key in self._texts for key in keys)
+            found = lengths or ([] if known else await self.lengths(texts, truncate=truncate))
+            length = dict(zip(texts, found, strict=False))
 
-        return await self._in_time(self._rows(self._texts, [(t, truncate) for t in texts], start))
+            def start(missing: list[tuple[str, bool]]) -> list[asyncio.Future[Any]]:
+                return _admitted(batcher, [(text, length[text]) for text, _ in missing], owner)
+
+            return await self._rows(self._texts, keys, start)
+
+        return await self._in_time(rows())
 
     async def label_weights(self, labels: Sequence[str], templates: Sequence[str]) -> Matrix:
         """One unit vector a label, float32 ``[labels, dim]``; see `snaplink.prompts.class_weights`.
@@ -159,27 +179,30 @@ class Inference:
         Raises:
             as `texts`.
         """
-        batcher = self._usable()
-        owner, sentences = object(), tuple(templates)
+        batcher, owner = self._usable(), object()
+        sentences = tuple(templates)
+        count = len(sentences)
 
-        def start(missing: list[tuple[str, tuple[str, ...]]]) -> list[asyncio.Future[Any]]:
-            prompts = [fill(each, label) for label, _ in missing for each in sentences]
-            inputs = list(zip(prompts, self._lengths(prompts, False), strict=True))
-            answers = _admitted(batcher, "text", inputs, owner)
-            return [
-                _mean(answers[begin : begin + len(sentences)])
-                for begin in range(0, len(answers), len(sentences))
-            ]
+        async def rows(labels: Sequence[str]) -> Matrix:
+            keys = [(label, sentences) for label in labels]
+            length: dict[str, int] = {}
+            if not all(key in self._labels for key in keys):
+                prompts = [fill(each, label) for label in labels for each in sentences]
+                length = dict(zip(prompts, await self.lengths(prompts), strict=True))
+
+            def start(missing: list[tuple[str, tuple[str, ...]]]) -> list[asyncio.Future[Any]]:
+                prompts = [fill(each, label) for label, _ in missing for each in sentences]
+                answers = _admitted(batcher, [(each, length[each]) for each in prompts], owner)
+                return [_mean(answers[at : at + count]) for at in range(0, len(answers), count)]
+
+            return await self._rows(self._labels, keys, start)
 
         async def slices() -> Matrix:
             # A slice at a time, so that many prompts need not all have room in the queue.
-            step = max(1, self._settings.max_inputs // len(sentences))
-            keys = [(label, sentences) for label in labels]
-            parts = [
-                await self._rows(self._labels, keys[begin : begin + step], start)
-                for begin in range(0, len(keys), step)
-            ]
-            return np.concatenate(parts)
+            step = max(1, self._settings.max_inputs // count)
+            return np.concatenate(
+                [await rows(labels[at : at + step]) for at in range(0, len(labels), step)]
+            )
 
         return await self._in_time(slices())
 
@@ -199,18 +222,23 @@ class Inference:
         batcher, owner = self._usable(), object()
         names = names or [f"picture {number}" for number in range(1, len(contents) + 1)]
         batcher.admit("picture", len(contents))
+
+        def left(task: asyncio.Task[Vector]) -> None:
+            batcher.leave(1)
+            if not task.cancelled():
+                task.exception()  # of several, only the first is raised
+
         tasks = [
             asyncio.ensure_future(self._picture(content, name, owner))
             for content, name in zip(contents, names, strict=True)
         ]
+        for task in tasks:
+            task.add_done_callback(left)
         try:
-            rows = await self._in_time(asyncio.gather(*tasks))
+            return self._matrix(await self._in_time(_all(tasks)))
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            batcher.leave(len(contents))
-        return self._matrix(rows)
 
     async def _picture(self, content: bytes, name: str, owner: object) -> Vector:
         batcher, decoding = self._batcher, self._decoding
@@ -234,12 +262,6 @@ class Inference:
             raise NotReady(self.problem or "the model is being loaded")
         return self._batcher
 
-    def _lengths(self, texts: list[str], truncate: bool) -> list[int]:
-        """Tokens of each. The end token, which is the last, has the highest number."""
-        table = clip.tokenize(texts, self.context_length, truncate=truncate)
-        lengths: list[int] = (table.argmax(dim=-1) + 1).tolist()
-        return lengths
-
     async def _rows(
         self,
         cache: VectorCache,
@@ -259,15 +281,30 @@ class Inference:
             raise TimedOut(limit) from None
 
 
+def _lengths(texts: Sequence[str], context_length: int, truncate: bool) -> list[int]:
+    """Tokens of each. The end token, which is the last, has the highest number."""
+    table = clip.tokenize(list(texts), context_length, truncate=truncate)
+    lengths: list[int] = (table.argmax(dim=-1) + 1).tolist()
+    return lengths
+
+
 def _admitted(
-    batcher: Batcher, kind: str, inputs: list[Any], owner: object
+    batcher: Batcher, texts: list[tuple[str, int]], owner: object
 ) -> list[asyncio.Future[Any]]:
-    """Submitted inputs, each of which leaves when it is done."""
-    batcher.admit(kind, len(inputs))
-    answers = batcher.submit(kind, inputs, owner)
+    """Submitted texts, each of which leaves when it is done."""
+    batcher.admit("text", len(texts))
+    answers = batcher.submit("text", texts, owner)
     for answer in answers:
         answer.add_done_callback(lambda _: batcher.leave(1))
     return answers
+
+
+async def _all(tasks: list[asyncio.Task[Result]]) -> list[Result]:
+    """The results, or the first error."""
+    if tasks:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    failed = [task for task in tasks if task.done() and task.exception()]
+    return [task.result() for task in failed or tasks]
 
 
 def _mean(prompts: list[asyncio.Future[Any]]) -> asyncio.Future[Any]:

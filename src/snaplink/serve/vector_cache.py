@@ -47,6 +47,9 @@ class VectorCache:
     def __len__(self) -> int:
         return len(self._vectors)
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._vectors
+
     def known(self, key: Hashable) -> Vector | None:
         """The vector of a key, which counts as used."""
         vector = self._vectors.get(key)

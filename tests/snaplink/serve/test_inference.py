@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import queue
 import threading
 from contextlib import asynccontextmanager
 
@@ -14,11 +15,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clip.errors import TextTooLongError
+from snaplink.embed.process import ENDED
+from snaplink.embed.worker import READY
 from snaplink.errors import ArgumentError, PictureError
 from snaplink.fake_encoder import FakeEncoder
 from snaplink.prompts import class_weights
 from snaplink.serve.errors import NotReady, Overloaded, PictureTooLarge, TimedOut
 from snaplink.serve.inference import Inference
+from snaplink.serve.metrics import Metrics
 from snaplink.serve.settings import Settings
 from snaplink.serve.text_batches import groups
 from snaplink.serve.vector_cache import VectorCache
@@ -43,6 +47,48 @@ class Held(FakeEncoder):
         return super()._texts(texts, truncate)
 
 
+class InThread:
+    """A decoder without its process, whose start would take most of these tests' time."""
+
+    pid = 0
+
+    def __init__(self, tell) -> None:
+        self._tell = tell
+        self._messages: queue.SimpleQueue = queue.SimpleQueue()
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def _work(self) -> None:
+        message = self._messages.get()
+        if message is not ENDED:
+            self._tell(self, READY)
+            work, _ = message
+            while (content := self._messages.get()) is not ENDED:
+                self._tell(self, work(content))
+        self._tell(self, ENDED)
+
+    def send(self, message: object) -> None:
+        self._messages.put(message)
+
+    def kill(self) -> None:
+        self._messages.put(ENDED)
+
+    end = kill
+
+    def how_it_crashed(self) -> str:
+        return "it ended"
+
+
+@pytest.fixture(autouse=True)
+def _decoders_are_threads(request, monkeypatch):
+    if "processes" not in request.fixturenames:
+        monkeypatch.setattr("snaplink.serve.decoding.DecoderProcess", InThread)
+
+
+@pytest.fixture
+def processes():
+    """Decoders as they are."""
+
+
 @asynccontextmanager
 async def running(encoder=None, **changes):
     encoder = encoder or Held()
@@ -61,7 +107,7 @@ def png(colour) -> bytes:
     return file.getvalue()
 
 
-def test_vectors_are_those_of_the_encoder():
+def test_vectors_are_those_of_the_encoder(processes):
     async def main():
         async with running() as (inference, _):
             return (
@@ -176,6 +222,47 @@ def test_time_and_room_are_limited_and_what_is_over_leaves_nothing_behind():
             assert (await inference.texts(["1", "2", "3", "4"])).shape == (4, 32)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_who_leaves_while_his_answer_comes_leaves_nothing_behind(turns):
+    class Leaver(Metrics):
+        """Goes away some turns of the loop after the model has run."""
+
+        def batch(self, kind, size, seconds):
+            self.leaving = asyncio.ensure_future(self.leave())
+
+        async def leave(self):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            self.asking.cancel()
+
+    async def main():
+        leaver, encoder = Leaver(), Held()
+        inference = Inference(Settings(workers=1), lambda: encoder, metrics=leaver)
+        await inference.start()
+        leaver.asking = asyncio.ensure_future(inference.pictures([png("red")]))
+        await asyncio.wait([leaver.asking])
+        await asyncio.wait_for(inference.close(), 60)
+
+    asyncio.run(main())
+
+
+def test_lengths_are_those_of_the_tokens_and_long_texts_do_not_stop_the_loop():
+    async def main():
+        async with running() as (inference, _):
+            counting = asyncio.ensure_future(inference.lengths([LONG] * 200, truncate=True))
+            await asyncio.sleep(0)
+            assert not counting.done()
+            with pytest.raises(TextTooLongError):
+                await inference.lengths([LONG])
+            texts = ["a cat", "a", "a photo of a cat"]
+            found = await inference.lengths(texts)
+            vectors = await inference.texts(texts, lengths=found)
+            assert np.array_equal(vectors, await inference.texts(texts))
+            return found, set(await counting)
+
+    assert asyncio.run(main()) == ([4, 3, 7], {77})
 
 
 def test_before_the_start_and_after_the_end_it_is_not_ready_and_says_why():
