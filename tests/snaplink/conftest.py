@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
-import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -36,26 +37,30 @@ class Served:
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("served")
-    store = folder / "examples.store"
+    store, log, token = folder / "examples.store", folder / "log", "the-token-of-the-tests"
     embed([EXAMPLES], store, job=Job(workers=1))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    running = Served(f"http://127.0.0.1:{port}/", "the-token-of-the-tests", store)
-    command = ["serve", str(store), "--port", str(port), "--workers", "1"]
-    with (folder / "log").open("w", encoding="utf-8") as log:
+    command = ["serve", str(store), "--port", "0", "--workers", "1"]
+    with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "snaplink", *command],
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "SNAPLINK_TOKEN": running.token},
+            stderr=file,
+            env={**os.environ, "SNAPLINK_TOKEN": token},
         )
     try:
-        with Client(running.url, running.token) as client:
-            client.wait_until_ready(60)
-        yield running
+        yield Served(_address(process, log), token, store)
     finally:
         process.terminate()
-        assert process.wait(60) == 0, (folder / "log").read_text(encoding="utf-8")
+        assert process.wait(60) == 0, log.read_text(encoding="utf-8")
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Where it listens, once it says that it is ready."""
+    while process.poll() is None:
+        for line in log.read_text(encoding="utf-8").splitlines(keepends=True):
+            if '"ready"' in line and line.endswith("\n"):
+                return str(json.loads(line)["url"])
+        time.sleep(0.1)
+    raise AssertionError(log.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")
