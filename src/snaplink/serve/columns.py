@@ -49,20 +49,20 @@ def _kind(kind: pa.DataType) -> str:
         return "boolean"
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return "number"
-    if pa.types.is_temporal(kind):
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return "time"
-    return "text" if pa.types.is_string(kind) else "other"
+    return "text" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else "other"
 
 
 def _distinct(values: pa.ChunkedArray) -> list[dict[str, Any]] | None:
     """The values and how often each occurs, the most frequent first; None if there are many."""
     if pc.count_distinct(values).as_py() > _FEW:
         return None
-    counted = [
-        {"value": plain_value(each["values"]), "count": each["counts"]}
+    pairs = [
+        (plain_value(each["values"]), each["counts"])
         for each in pc.value_counts(values).to_pylist()
-        if each["values"] is not None
     ]
+    counted = [{"value": value, "count": count} for value, count in pairs if value is not None]
     if any(len(str(each["value"])) > _LONGEST_VALUE for each in counted):
         return None
     return sorted(counted, key=lambda each: (-each["count"], str(each["value"])))

@@ -127,9 +127,7 @@ def _written(folder: Path, example: _Example) -> dict[str, object]:
 
 def _examples() -> list[_Example]:
     """The larger ones first, then all sets mixed."""
-    small = [
-        _Example(each.file, each.name, each.set, _png(each.picture)) for each in drawings()
-    ]
+    small = [_Example(each.file, each.name, each.set, _png(each.picture)) for each in drawings()]
     random.Random(0).shuffle(small)
     return [*_larger(), *small]
 

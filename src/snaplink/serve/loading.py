@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from clip.errors import ClipError
 from snaplink.encoder import Encoder, load_encoder
 from snaplink.errors import StoreError
 from snaplink.fingerprint import fingerprint
+from snaplink.search.searchable import Searchable
 from snaplink.store import Store
 
 from .settings import Settings
@@ -26,7 +28,7 @@ def load(settings: Settings) -> Encoder:
     name = settings.model or store.fingerprint.model
     try:
         encoder = load_encoder(name, settings.device, settings.precision, settings.max_batch)
-    except Exception as error:
+    except ClipError as error:
         if settings.model:
             raise
         raise StoreError(
@@ -37,7 +39,7 @@ def load(settings: Settings) -> Encoder:
     return encoder
 
 
-def check_model_of(store: Store, encoder: Encoder) -> None:
+def check_model_of(store: Searchable, encoder: Encoder) -> None:
     """Make sure that a model's queries may be compared with the vectors of a store.
 
     Raises:

@@ -5,27 +5,38 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from snaplink.embed.places import MAX_BYTES, Cell, File, place_of
+from snaplink.embed.items import Stamp
+from snaplink.embed.places import MAX_BYTES, Cell, File, Place, place_of
+from snaplink.embed.sources.files import common_time
+from snaplink.embed.sources.tars import Tar
 from snaplink.errors import PictureError
 
 from .errors import ApiError
 
-__all__ = ["local_content", "web_address"]
+__all__ = ["check_content", "opened", "web_address"]
+
+_ARCHIVES = 8
+"""Archives of which the table of contents is remembered."""
+
+Row = Mapping[str, Any]
+Read = Callable[[], bytes]
 
 
-def web_address(row: Mapping[str, Any]) -> str | None:
+def web_address(row: Row) -> str | None:
     """The http(s) URL of a row's picture, if that is where it is."""
     source = row["source"]
     return source if source and source.lower().startswith(("http://", "https://")) else None
 
 
-def local_content(row: Mapping[str, Any]) -> bytes:
-    """The bytes of a row's picture on this machine.
+@contextmanager
+def opened(row: Row) -> Iterator[Read]:
+    """A row's picture on this machine, found to be what the store recorded: yields what reads it.
 
     A file that was replaced since, by a link to another one say, is not what the store recorded,
     and is not read.
@@ -33,81 +44,100 @@ def local_content(row: Mapping[str, Any]) -> bytes:
     Raises:
         ApiError: it is not there, is another, or the store does not say what it was.
     """
-    source = row["source"]
-    if source is None:
+    if row["source"] is None:
         raise _missing("the store does not say where it is")
     if row["size"] is None or row["mtime_ns"] is None:
         raise _missing("the store does not say how large its file was, and when it was written")
     try:
-        content = _read(source, row)
-    except ApiError:
-        raise
-    except (FileNotFoundError, NotADirectoryError, KeyError):
+        with _found(row["source"], Stamp(row["size"], row["mtime_ns"])) as read:
+            yield lambda: check_content(row, read())
+    except (FileNotFoundError, NotADirectoryError):
         raise _changed("has been deleted or moved") from None
-    except (OSError, ValueError, PictureError, tarfile.TarError):
+    except (OSError, ValueError, PictureError):
         raise _missing("it cannot be read any more") from None
-    if row["sha256"] and hashlib.sha256(content).hexdigest() != row["sha256"]:
+
+
+def check_content(row: Row, content: bytes) -> bytes:
+    """The content, if its length and its hash are what the store recorded, as far as it did.
+
+    Raises:
+        ApiError: they are others.
+    """
+    other = row["size"] not in (None, len(content))
+    if other or row["sha256"] not in (None, hashlib.sha256(content).hexdigest()):
         raise _changed("has another content now")
     return content
 
 
-def _read(source: str, row: Mapping[str, Any]) -> bytes:
+@contextmanager
+def _found(source: str, recorded: Stamp) -> Iterator[Read]:
     if source.startswith("tar://"):
-        return _member(source, row)
+        yield _member(source, recorded).read
+        return
     place = place_of(source)
     if isinstance(place, Cell):
-        return _cell(place, row)
-    if not isinstance(place, File):
+        _check_local(place.table, "table")
+        _check_same(Stamp(recorded.size, Path(place.table).stat().st_mtime_ns), recorded)
+        yield place.read
+    elif isinstance(place, File):
+        with _file(source, recorded) as read:
+            yield read
+    else:
         raise _missing("it is not on this machine")
-    if ".." in Path(source).parts or not Path(source).is_absolute():
-        raise _missing("its path leads elsewhere")
-    return _file(source, row)
 
 
-def _file(path: str, row: Mapping[str, Any]) -> bytes:
+@contextmanager
+def _file(path: str, recorded: Stamp) -> Iterator[Read]:
     """Its size and time are those of what was opened, not of a name that may change meanwhile."""
+    if ".." in Path(path).parts or not Path(path).is_absolute():
+        raise _missing("its path leads elsewhere")
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
     descriptor = os.open(path, flags | getattr(os, "O_NOCTTY", 0))
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _missing("it is no regular file any more")
-        if (status.st_size, status.st_mtime_ns) != (row["size"], row["mtime_ns"]):
-            raise _changed("has changed since it was embedded")
         if status.st_size > MAX_BYTES:
             raise _missing("it is too large")
-        return file.read(status.st_size)
+        if status.st_mtime_ns != recorded.mtime_ns:
+            _check_same(Stamp(status.st_size, _with_sidecars(path, status.st_mtime_ns)), recorded)
+        _check_same(Stamp(status.st_size, recorded.mtime_ns), recorded)
+        yield lambda: file.read(status.st_size)
 
 
-def _member(source: str, row: Mapping[str, Any]) -> bytes:
-    """A member of an archive: the store recorded what the archive says of it."""
-    name, _, archive = source.removeprefix("tar://").partition("::")
-    if "://" in archive or not _is_regular(archive):
-        raise _missing("its archive is not on this machine")
-    with tarfile.open(archive, "r:") as tar:
-        member = tar.getmember(name)
-        if not member.isreg():
-            raise _missing("it is no regular file of its archive")
-        if (member.size, int(member.mtime * 1_000_000_000)) != (row["size"], row["mtime_ns"]):
-            raise _changed("has changed since it was embedded")
-        content = tar.extractfile(member)
-        return content.read() if content else b""
+def _with_sidecars(path: str, mtime_ns: int) -> int:
+    """The time that is recorded of a picture which has a caption or metadata beside it."""
+    beside = [Path(path).with_suffix(ending) for ending in (".txt", ".json")]
+    facts = [(each.suffix, each.stat()) for each in beside if each.is_file()]
+    return common_time(mtime_ns, [(end, each.st_size, each.st_mtime_ns) for end, each in facts])
 
 
-def _cell(place: Cell, row: Mapping[str, Any]) -> bytes:
-    """A cell of a table: the store recorded its size, and the time of the table."""
-    if "://" in place.table or not _is_regular(place.table):
-        raise _missing("its table is not on this machine")
-    if Path(place.table).stat().st_mtime_ns != row["mtime_ns"]:
+def _member(source: str, recorded: Stamp) -> Place:
+    archive = source.rpartition("::")[2]
+    _check_local(archive, "archive")
+    status = Path(archive).stat()
+    place, stamp = _contents(archive, status.st_size, status.st_mtime_ns).get(source, (None, None))
+    if place is None or stamp is None:
+        raise FileNotFoundError(source)
+    _check_same(stamp, recorded)
+    return place
+
+
+@lru_cache(_ARCHIVES)
+def _contents(archive: str, size: int, mtime_ns: int) -> dict[str, tuple[Place, Stamp]]:
+    """Where an archive that has this size and time keeps its pictures, and their stamps."""
+    items = Tar(archive).items(lambda error: None)
+    return {item.place.address: (item.place, item.stamp) for item in items if item.place}
+
+
+def _check_local(path: str, what: str) -> None:
+    if not (Path(path).is_absolute() and Path(path).is_file()):
+        raise _missing(f"its {what} is not on this machine")
+
+
+def _check_same(stamp: Stamp, recorded: Stamp) -> None:
+    if (stamp.size, stamp.mtime_ns) != (recorded.size, recorded.mtime_ns):
         raise _changed("has changed since it was embedded")
-    content = place.read()
-    if len(content) != row["size"]:
-        raise _changed("has changed since it was embedded")
-    return content
-
-
-def _is_regular(path: str) -> bool:
-    return Path(path).is_absolute() and Path(path).is_file()
 
 
 def _missing(why: str) -> ApiError:

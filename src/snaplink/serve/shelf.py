@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from snaplink.errors import ArgumentError, StoreError
+from snaplink.errors import StoreError
 from snaplink.store import Store
 from snaplink.vectors import Matrix
 
@@ -33,8 +33,11 @@ __all__ = ["Part", "Shelf"]
 _LOOKS = 2.0
 """Seconds between two looks at the manifest."""
 
+_REST = 10.0
+"""Seconds for which a state stays the newest at least: `snaplink embed` makes some each second."""
+
 _FORMER = 4
-"""States whose ids still hold, so that a page goes on while `snaplink embed` is at work."""
+"""States whose ids still hold, so that somebody who looks at a page can go on with it."""
 
 _SEARCHES, _WAITING = 4, 256
 
@@ -64,9 +67,6 @@ class Shelf:
     Args:
         settings: which store, and the limits.
         inference: turns words and pictures into vectors; ready before `start`.
-
-    Attributes:
-        problem: why the store cannot be searched just now, if so.
     """
 
     def __init__(self, settings: Settings, inference: Inference) -> None:
@@ -78,13 +78,11 @@ class Shelf:
         self._threads = ThreadPoolExecutor(_SEARCHES, thread_name_prefix="search")
         self._waiting = 0
         self._watching: asyncio.Task[None] | None = None
-        self._pictures = Pictures(fetch_urls=settings.fetch_urls, limit=settings.max_picture)
-        self.problem: str | None = None
-
-    @property
-    def ready(self) -> bool:
-        """Can it be searched?"""
-        return bool(self._states)
+        self._pictures = Pictures(
+            fetch_urls=settings.fetch_urls,
+            limit=settings.max_picture,
+            max_pixels=settings.max_pixels,
+        )
 
     async def start(self) -> None:
         """Open the store.
@@ -117,8 +115,19 @@ class Shelf:
             NotReady: no store is open yet.
         """
         if not self._states:
-            raise NotReady(self.problem or "the store is being opened")
+            raise NotReady("the store is being opened")
         return self._states[-1]
+
+    def state(self, snapshot: str) -> Standing:
+        """The present state or a former one.
+
+        Raises:
+            ApiError: it is long past.
+        """
+        for standing in (self.standing, *self._states):
+            if standing.snapshot == snapshot:
+                return standing
+        raise ApiError(410, "the store has changed since: search again", code="store_changed")
 
     async def facts(self) -> dict[str, Any]:
         """What the store is, and what its columns hold."""
@@ -139,17 +148,25 @@ class Shelf:
             "columns": self._facts.get(standing.snapshot, []),
         }
 
-    async def search(self, parts: Sequence[Part], wish: Wish) -> tuple[Standing, Page]:
+    async def search(
+        self, parts: Sequence[Part], wish: Wish, snapshot: str | None = None
+    ) -> tuple[Standing, Page]:
         """The rows that fit best; without parts, all in the order of the store.
+
+        Args:
+            parts: what is searched for.
+            wish: which rows are wanted.
+            snapshot: of the state to search; by default the present one.
 
         Raises:
             ApiError: something asked for cannot be.
             PictureError: a picture cannot be used.
         """
-        standing = self.standing
+        standing = self.standing if snapshot is None else self.state(snapshot)
+        standing.modality(wish.modality)
         if not parts:
             return standing, await self._in_thread(partial(standing.browse, wish))
-        vector = await self._direction(parts, standing, wish.modality)
+        vector = await self._direction(parts, standing.dim, wish.modality)
         return standing, await self._in_thread(partial(standing.ranked, vector, wish))
 
     async def picture(self, name: str, side: int) -> tuple[bytes, str]:
@@ -159,9 +176,8 @@ class Shelf:
             ApiError: there is none, or it is not what it was.
         """
         standing, position = self.located(name)
-        row = await self._in_thread(lambda: standing.row(position))
-        upright = bool(standing.fingerprint.preprocessing.get("upright", True))
-        return await self._pictures.within(row, side, upright=upright)
+        row = await self._in_thread(partial(standing.row, position))
+        return await self._in_time(self._pictures.within(row, side))
 
     def located(self, name: str) -> tuple[Standing, int]:
         """The state and the position that an id means.
@@ -169,61 +185,60 @@ class Shelf:
         Raises:
             ApiError: none, or a state that is long past.
         """
-        snapshot, dash, digits = name.rpartition("-")
-        if not (dash and snapshot.isalnum() and digits.isdecimal() and len(digits) < 16):
-            raise ApiError(404, "this is no id of a picture", "id")
-        self.standing  # noqa: B018  # raises if there is none
-        for standing in reversed(self._states):
-            if standing.snapshot == snapshot:
-                if int(digits) < len(standing):
-                    return standing, int(digits)
-                raise ApiError(404, "the store has no such row", "id")
-        raise ApiError(410, "the store has changed since: search again", "id", "store_changed")
+        snapshot, _, digits = name.rpartition("-")
+        if not (snapshot and digits.isascii() and digits.isdecimal() and len(digits) < 16):
+            raise ApiError(404, "this is no id of a row", "id")
+        standing, position = self.state(snapshot), int(digits)
+        if position >= len(standing):
+            raise ApiError(404, "the store has no such row", "id")
+        return standing, position
 
-    async def _direction(
-        self, parts: Sequence[Part], standing: Standing, modality: str | None
-    ) -> Matrix:
+    async def _direction(self, parts: Sequence[Part], dim: int, modality: str | None) -> Matrix:
+        """The unit vector ``[dim]`` of the parts: the sum of theirs, each times its weight."""
         for part in parts:
             if not math.isfinite(part.weight) or part.weight == 0:
                 raise ApiError(400, f"{part.name}: give a weight above or below 0", part.name)
+        rows = [part for part in parts if part.id is not None]
         texts = [part for part in parts if part.text is not None]
         pictures = [part for part in parts if part.picture is not None]
-        rows, _ = await asyncio.gather(self._encoded(texts, pictures), asyncio.sleep(0))
-        total = np.zeros(standing.dim)
-        for part, row in zip([*texts, *pictures], rows, strict=True):
-            total += part.weight * row
-        for part in parts:
-            if part.id is not None:
-                of, position = self.located(part.id)
-                vector = await self._in_thread(partial(of.vector, position, modality))
-                total += part.weight * vector
+        vectors = [
+            *[await self._of_row(part.id or "", modality) for part in rows],
+            *await self._encoded(texts, pictures),
+        ]
+        total = np.zeros(dim)
+        for part, vector in zip([*rows, *texts, *pictures], vectors, strict=True):
+            total += part.weight * vector
         length = np.linalg.norm(total)
         if not np.isfinite(length) or length < 1e-6:
             raise ApiError(400, "the parts of the query cancel out: change a weight", "query")
         return np.asarray(total / length, np.float32)
 
+    async def _of_row(self, name: str, modality: str | None) -> Matrix:
+        standing, position = self.located(name)
+        return await self._in_thread(partial(standing.vector, position, modality))
+
     async def _encoded(self, texts: Sequence[Part], pictures: Sequence[Part]) -> list[Matrix]:
-        async def of_texts() -> Matrix:
-            return await self._inference.texts([part.text or "" for part in texts])
-
-        async def of_pictures() -> Matrix:
-            contents = [part.picture or b"" for part in pictures]
-            names = [part.name for part in pictures]
-            return await self._inference.pictures(contents, names=names)
-
-        both = [of_texts()] * bool(texts) + [of_pictures()] * bool(pictures)
-        return [row for rows in await asyncio.gather(*both) for row in rows]
+        of_texts, of_pictures = await asyncio.gather(
+            self._inference.texts([part.text or "" for part in texts]),
+            self._inference.pictures(
+                [part.picture or b"" for part in pictures], names=[part.name for part in pictures]
+            ),
+        )
+        return [*of_texts, *of_pictures]
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         if self._waiting >= _WAITING:
             raise Overloaded
         self._waiting += 1
-        limit = self._settings.time_limit
         future = asyncio.get_running_loop().run_in_executor(self._threads, work)
         future.add_done_callback(self._done)
+        return await self._in_time(asyncio.shield(future))
+
+    async def _in_time(self, work: Awaitable[Result]) -> Result:
+        limit = self._settings.time_limit
         try:
-            return await asyncio.wait_for(asyncio.shield(future), limit)
-        except (TimeoutError, asyncio.TimeoutError):
+            return await asyncio.wait_for(work, limit)
+        except asyncio.TimeoutError:  # not TimeoutError's name in Python 3.10
             raise TimedOut(limit) from None
 
     def _done(self, future: asyncio.Future[Any]) -> None:
@@ -233,32 +248,29 @@ class Shelf:
 
     async def _open(self, path: Path) -> None:
         standing = await asyncio.to_thread(_opened, path)
-        if self._states:
-            standing.check(self._states[-1].fingerprint, query=True)
-        else:
-            await asyncio.to_thread(check_model_of, standing, self._inference.encoder)
+        await asyncio.to_thread(check_model_of, standing, self._inference.encoder)
         self._states = [*self._states, standing][-_FORMER - 1 :]
 
     async def _watch(self, path: Path) -> None:
-        """Look whether the manifest has changed; after a change, wait longer."""
-        seen = _stamp(path)
+        """Look whether the manifest has changed; what cannot be opened is tried again."""
+        seen, told = _stamp(path), ""
         while True:
             await asyncio.sleep(_LOOKS)
             now = _stamp(path)
-            if now is None or now == seen:
+            if now == seen:
                 continue
             try:
-                await self.look_again(path)
-                self.problem, seen = None, now
-                await asyncio.sleep(2 * _LOOKS)
-            except (StoreError, ArgumentError, OSError) as error:
-                if self.problem != str(error):
-                    _log.warning("the store has changed and cannot be opened: %s", error)
-                self.problem = str(error)
+                await self.look_again()
+                seen, told = now, ""
+                await asyncio.sleep(_REST)
+            except (StoreError, OSError) as error:
+                if told != str(error):
+                    _log.warning("the store is served as it was: %s", error)
+                told = str(error)
 
-    async def look_again(self, path: Path | None = None) -> None:
+    async def look_again(self) -> None:
         """Open the store's newest state, if that is another."""
-        path = path or self.standing.path
+        path = self.standing.path
         if (await asyncio.to_thread(Store.open, path)).snapshot != self.standing.snapshot:
             await self._open(path)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,19 +19,23 @@ from snaplink.store import Store
 from snaplink.vectors import Matrix, Vectors
 
 from .errors import ApiError
+from .kept import Kept
 
 __all__ = ["Page", "Standing", "Wish"]
 
 _SMALL = 64 << 20
 """Bytes of rows without their vectors, compressed, up to which they are kept in memory."""
 
-_DEPTHS = (250, 1000, 4000, 16_000)
-"""How many of the best are ranked at once: those of several pages."""
+_DEPTHS = (250, 1000, 4000, 16_000, 64_000, 256_000)
+"""How many of the best are ranked at once: those of several pages. Nobody reads further."""
 
-_CONDITIONS, _RANKINGS = 32, 64
+_DISTINCT = 4000
+"""How many are ranked where near-duplicates are left out: each is compared with all before."""
+
+_ROOM = 32 << 20
+"""Bytes of masks, and of rankings, that are kept."""
+
 _SECONDS_OF_WHERE = 5.0
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -74,29 +77,6 @@ class Page:
     more: bool
 
 
-class _Kept:
-    """What was computed lately, by what it was computed from."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._values: OrderedDict[Hashable, Any] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable) -> Any:
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-            return self._values.get(key)
-
-    def put(self, key: Hashable, value: Value) -> Value:
-        with self._lock:
-            self._values[key] = value
-            self._values.move_to_end(key)
-            while len(self._values) > self._most:
-                self._values.popitem(last=False)
-        return value
-
-
 class Standing:
     """One state of a store, for searches from several threads. It is itself `Searchable`.
 
@@ -112,8 +92,8 @@ class Standing:
         self._ranking = threading.Lock()  # a search uses every core
         self._held = store.table().combine_chunks() if _is_small(store) else None
         self._searcher = Searcher(self, on_note=on_note)
-        self._conditions = _Kept(_CONDITIONS)
-        self._rankings = _Kept(_RANKINGS)
+        self._masks: Kept[Mask] = Kept(_ROOM, lambda mask: mask.nbytes)
+        self._rankings: Kept[_Ranking] = Kept(_ROOM, lambda ranking: ranking.nbytes)
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -171,13 +151,24 @@ class Standing:
         with self._ranking:
             return self._searcher.index(self.modalities[0]) is not None
 
+    def modality(self, wished: str | None) -> str:
+        """Whose vectors are compared: those that are wished for, or else the store's first.
+
+        Raises:
+            ApiError: the store has none of these.
+        """
+        if wished is not None and wished not in self.modalities:
+            has = " and ".join(self.modalities)
+            raise ApiError(400, f"the store has no {wished} vectors, only {has}", "modality")
+        return wished or self.modalities[0]
+
     def vector(self, position: int, modality: str | None) -> Matrix:
         """The vector ``[dim]`` of a row, of length 1.
 
         Raises:
             ApiError: the row has none.
         """
-        kind = modality or self.modalities[0]
+        kind = self.modality(modality)
         [vector] = self.vectors(kind).take([position])
         length = np.linalg.norm(vector)
         if not np.isfinite(length) or length == 0:
@@ -197,11 +188,7 @@ class Standing:
 
     def ranked(self, vector: Matrix, wish: Wish) -> Page:
         """Rows by their cosine with a unit vector ``[dim]``, the best first."""
-        modality = wish.modality or self.modalities[0]
-        if modality not in self.modalities:
-            raise ArgumentError(
-                f"the store has no {modality} vectors, only {' and '.join(self.modalities)}"
-            )
+        modality = self.modality(wish.modality)
         allowed = None if wish.where is None else self._allowed(wish.where)
         found = self._ranking_of(vector, wish, modality, allowed)
         good = len(found)
@@ -216,32 +203,31 @@ class Standing:
     def _ranking_of(
         self, vector: Matrix, wish: Wish, modality: str, allowed: Mask | None
     ) -> Ranked:
-        """At least as many of the best as the page and one more need, if there are so many."""
+        """As many of the best as the page and one more need, or some more."""
         key = (vector.tobytes(), modality, wish.where, wish.dedupe)
-        needed = wish.offset + wish.top + 1
+        deepest = _DEPTHS[-1] if wish.dedupe is None else _DISTINCT
+        depth = min(_depth(wish.offset + wish.top + 1), deepest)
         with self._ranking:
-            depth, kept = self._rankings.get(key) or (0, None)
-            if depth >= min(needed, len(self)):
-                return kept  # type: ignore[no-any-return]
-            depth = next((one for one in _DEPTHS if one >= needed), len(self))
+            kept = self._rankings.get(key)
+            if kept and kept.depth >= depth:
+                return kept.found
             found = self._searcher.rank(
                 vector, depth, allowed=allowed, modality=modality, dedupe=wish.dedupe
             )
-            found = found if kept is None else _prolonged(kept, found)
-            return self._rankings.put(key, (depth, found))[1]
+            found = _prolonged(kept.found, found) if kept else found
+            return self._rankings.put(key, _Ranking(depth, found)).found
 
     def _rows(self, positions: list[int]) -> list[dict[str, Any]]:
         return self.take(positions).to_pylist() if positions else []
 
     def _allowed(self, where: str) -> Mask:
-        mask = self._conditions.get(where)
-        if mask is None:
-            try:
-                mask = rows_where(self, where, seconds=_SECONDS_OF_WHERE)
-            except ArgumentError as error:
-                raise ApiError(400, str(error), "where", "wrong_condition") from None
-            self._conditions.put(where, mask)
-        return mask  # type: ignore[no-any-return]
+        mask = self._masks.get(where)
+        if mask is not None:
+            return mask
+        try:
+            return self._masks.put(where, rows_where(self, where, seconds=_SECONDS_OF_WHERE))
+        except ArgumentError as error:
+            raise ApiError(400, str(error), "where", "wrong_condition") from None
 
     def _total(self, modality: str, allowed: Mask | None) -> int:
         vectors = self.vectors(modality)
@@ -253,13 +239,13 @@ class Standing:
 
     def _present(self, modality: str) -> Mask:
         """The rows that have a vector."""
-        mask = self._conditions.get((modality,))
-        if mask is None:
-            mask = np.empty(len(self), bool)
-            for start, block in self.vectors(modality).blocks():
-                mask[start : start + len(block)] = np.isfinite(block[:, 0])
-            self._conditions.put((modality,), mask)
-        return mask  # type: ignore[no-any-return]
+        mask = self._masks.get((modality,))
+        if mask is not None:
+            return mask
+        mask = np.empty(len(self), bool)
+        for start, block in self.vectors(modality).blocks():
+            mask[start : start + len(block)] = np.isfinite(block[:, 0])
+        return self._masks.put((modality,), mask)
 
 
 def _is_small(store: Store) -> bool:
@@ -267,8 +253,24 @@ def _is_small(store: Store) -> bool:
     return sum(shard.size for shard in store.manifest.shards) - width * len(store) < _SMALL
 
 
+@dataclass(frozen=True)
+class _Ranking:
+    """The best rows, and how many were asked for."""
+
+    depth: int
+    found: Ranked
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.found.positions.nbytes + self.found.scores.nbytes)
+
+
+def _depth(needed: int) -> int:
+    return next((depth for depth in _DEPTHS if depth >= needed), _DEPTHS[-1])
+
+
 def _prolonged(kept: Ranked, found: Ranked) -> Ranked:
-    """A ranking that begins with what was shown: an index may answer otherwise when asked for more."""
+    """A ranking that begins with what was shown: asked for more, an index may answer otherwise."""
     new = ~np.isin(found.positions, kept.positions)
     return Ranked(
         np.concatenate([kept.positions, found.positions[new]]),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,12 +16,15 @@ from snaplink.errors import PictureError
 from snaplink.thumbnails import on_white
 
 from . import urls
-from .errors import ApiError
-from .recorded import local_content, web_address
+from .errors import ApiError, Overloaded
+from .kept import Kept
+from .recorded import check_content, opened, web_address
+from .uploads import check_picture
 
 __all__ = ["Pictures", "encoded"]
 
-_CACHE = 64 << 20
+_ROOM = 64 << 20
+_WAITING = 256
 _LARGE = 512
 """Pictures up to this side are WebP, which is smaller; larger ones JPEG, which is faster."""
 
@@ -34,27 +35,29 @@ class Pictures:
     Args:
         fetch_urls: fetch those that are elsewhere.
         limit: bytes of one that is fetched.
+        max_pixels: of one that is fetched.
     """
 
-    def __init__(self, *, fetch_urls: bool, limit: int) -> None:
+    def __init__(self, *, fetch_urls: bool, limit: int, max_pixels: int) -> None:
         self._fetch_urls = fetch_urls
         self._limit = limit
+        self._max_pixels = max_pixels
         self._threads = ThreadPoolExecutor(
             min(4, os.cpu_count() or 1), thread_name_prefix="thumbnails"
         )
-        self._cache = _Cache(_CACHE)
+        self._waiting = 0
+        self._kept: Kept[bytes] = Kept(_ROOM, len)
 
     def close(self) -> None:
         """Start no other."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def within(
-        self, row: Mapping[str, Any], side: int, *, upright: bool
-    ) -> tuple[bytes, str]:
-        """The picture of a row within a square, and its media type.
+    async def within(self, row: Mapping[str, Any], side: int) -> tuple[bytes, str]:
+        """The picture of a row within a square, upright, and its media type.
 
         Raises:
             ApiError: it is not there, or not what was embedded.
+            Overloaded: too many are waited for.
         """
         content = None
         if address := web_address(row):
@@ -63,35 +66,48 @@ class Pictures:
                     404,
                     "this picture is on another server, and this one fetches none: start it with "
                     "--fetch-urls",
-                    code="urls_not_fetched",
+                    "id",
+                    "urls_not_fetched",
                 )
-            if kept := self._cache.get(_name(row, side)):
+            if kept := self._kept.get(_name(row, side)):
                 return kept, _media_type(side)
-            content = await self._fetched(address)
-        loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._threads, self._made, row, side, content, upright)
-        return await work, _media_type(side)
+            content = await self._fetched(address, row)
+        if self._waiting >= _WAITING:
+            raise Overloaded
+        self._waiting += 1
+        work = self._threads.submit(self._made, row, side, content)
+        work.add_done_callback(self._done)
+        return await asyncio.wrap_future(work), _media_type(side)
 
-    async def _fetched(self, address: str) -> bytes:
+    def _done(self, work: object) -> None:
+        self._waiting -= 1
+
+    async def _fetched(self, address: str, row: Mapping[str, Any]) -> bytes:
+        name = "the picture"
         try:
-            return await urls.fetch(address, limit=self._limit, name="the picture")
+            content = await urls.fetch(address, limit=self._limit, name=name)
+            return check_content(row, check_picture(content, name, self._limit))
         except PictureError as error:
-            raise ApiError(404, str(error), code="picture_unreachable") from None
+            raise ApiError(404, str(error), "id", "picture_unreachable") from None
 
-    def _made(
-        self, row: Mapping[str, Any], side: int, content: bytes | None, upright: bool
-    ) -> bytes:
-        content = content if content is not None else local_content(row)
+    def _made(self, row: Mapping[str, Any], side: int, content: bytes | None) -> bytes:
         name = _name(row, side)
-        if kept := self._cache.get(name):
-            return kept
-        try:
-            picture = images.decode(content, name="the picture", upright=upright, reduced=2 * side)
-            made = encoded(picture, side)
-        except PictureError as error:
-            raise ApiError(410, str(error), code="picture_unreadable") from None
-        self._cache.put(name, made)
-        return made
+        if content is not None:
+            return self._kept.put(name, _small(content, side, self._max_pixels))
+        with opened(row) as read:
+            kept = self._kept.get(name)
+            content = b"" if kept else read()
+        return kept or self._kept.put(name, _small(content, side))
+
+
+def _small(content: bytes, side: int, max_pixels: int = images.MAX_PIXELS) -> bytes:
+    try:
+        picture = images.decode(
+            content, name="the picture", upright=True, max_pixels=max_pixels, reduced=2 * side
+        )
+        return encoded(picture, side)
+    except PictureError as error:
+        raise ApiError(410, str(error), "id", "picture_unreadable") from None
 
 
 def encoded(picture: Image.Image, side: int) -> bytes:
@@ -114,27 +130,4 @@ def _media_type(side: int) -> str:
 
 
 def _name(row: Mapping[str, Any], side: int) -> tuple[object, ...]:
-    return row["key"], row["source"], row["size"], row["mtime_ns"], side
-
-
-class _Cache:
-    """What was made lately, up to so many bytes."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._size = 0
-        self._kept: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, name: tuple[object, ...]) -> bytes | None:
-        with self._lock:
-            if name in self._kept:
-                self._kept.move_to_end(name)
-            return self._kept.get(name)
-
-    def put(self, name: tuple[object, ...], content: bytes) -> None:
-        with self._lock:
-            self._size += len(content) - len(self._kept.pop(name, b""))
-            self._kept[name] = content
-            while self._size > self._most:
-                self._size -= len(self._kept.popitem(last=False)[1])
+    return row["source"], row["size"], row["mtime_ns"], row["sha256"], side

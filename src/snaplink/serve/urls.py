@@ -21,8 +21,20 @@ __all__ = ["Fetcher", "fetch", "is_public"]
 _PORTS = {"http": 80, "https": 443}
 """Others belong to services that are no web servers, and may do something when they are asked."""
 
+_HEADERS = [
+    (b"Accept", b"image/*"),
+    (b"Accept-Encoding", b"identity"),
+    (b"User-Agent", b"snaplink"),
+]
 _REDIRECTS = 3
 _SECONDS = 10.0
+
+_FAILURES = (
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.TimeoutException,
+    httpcore.UnsupportedProtocol,
+)
 
 Resolve = Callable[[str], Awaitable[list[str]]]
 """The addresses of a host, as text."""
@@ -156,9 +168,7 @@ class Fetcher:
             raise ApiError(400, f"{name}: {refused}", code="url_refused") from None
         except (TimeoutError, asyncio.TimeoutError):
             raise PictureError(name, f"did not come within {self._seconds:g} s") from None
-        except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
-            raise PictureError(name, f"cannot be fetched ({type(error).__name__})") from None
-        except (httpcore.TimeoutException, httpcore.UnsupportedProtocol) as error:
+        except (*_FAILURES, OSError) as error:
             raise PictureError(name, f"cannot be fetched ({type(error).__name__})") from None
 
     async def _fetched(self, url: str, limit: int, name: str) -> bytes:
@@ -169,8 +179,8 @@ class Fetcher:
         ) as pool:
             for _ in range(_REDIRECTS + 1):
                 target = self._target(url)
-                headers = {"Host": httpx.URL(target).netloc, "Accept": "image/*", **_PLAIN}
-                async with pool.stream("GET", target, headers=list(headers.items())) as answer:
+                headers = [(b"Host", httpx.URL(target).netloc), *_HEADERS]
+                async with pool.stream("GET", target, headers=headers) as answer:
                     if answer.status not in (301, 302, 303, 307, 308):
                         return await _body(answer, limit, name)
                     url = urljoin(target, _location(answer))
@@ -192,9 +202,6 @@ class Fetcher:
         if port not in (None, self._ports[parts.scheme]):
             raise _Refused(f"only the port {self._ports[parts.scheme]} of {parts.scheme} is asked")
         return str(target.copy_with(port=self._ports[parts.scheme]))
-
-
-_PLAIN = {"Accept-Encoding": "identity", "User-Agent": "snaplink"}
 
 
 def _check_parts(parts: SplitResult) -> None:

@@ -16,13 +16,18 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1/pictures", tags=["search"])
 
 _LARGEST = 2048
+_ID = "6c2f0b1d9e8a7354-12"
+_BYTES = {"schema": {"type": "string", "format": "binary"}, "example": "the bytes of a file"}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The picture.", "content": {"image/webp": {}, "image/jpeg": {}}},
+    200: {
+        "description": "The picture.",
+        "content": {"image/webp": _BYTES, "image/jpeg": _BYTES},
+    },
     304: {"description": "The picture is the one that the client has."},
     **problems(400, 401, 404, 410, 422, 429, 503, 504),
 }
 
-Id = Annotated[str, Path(max_length=100, description="As search gives it.")]
+Id = Annotated[str, Path(max_length=100, description="As search gives it.", examples=[_ID])]
 
 
 @router.get(
@@ -34,7 +39,9 @@ Id = Annotated[str, Path(max_length=100, description="As search gives it.")]
 async def thumbnail(
     request: Request,
     id: Id,
-    side: Annotated[int, Query(ge=64, le=512, description="Of the square, in pixels.")] = 256,
+    side: Annotated[
+        int, Query(ge=64, le=512, description="Of the square, in pixels.", examples=[256])
+    ] = 256,
 ) -> Response:
     return await _picture(request, id, side)
 

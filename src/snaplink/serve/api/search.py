@@ -15,8 +15,7 @@ from snaplink.serve.bodies import Route
 from snaplink.serve.columns import HIDDEN, plain_value
 from snaplink.serve.connection import while_connected
 from snaplink.serve.errors import ApiError
-from snaplink.serve import urls
-from snaplink.serve.inputs import Link, check_text, from_input
+from snaplink.serve.inputs import check_text, content_of, from_input
 from snaplink.serve.served import check_model, ready_inference
 from snaplink.serve.settings import Settings
 from snaplink.serve.shelf import Part, Shelf
@@ -31,15 +30,34 @@ _PARTS = 32
 _FARTHEST = 1_000_000_000
 _OWN = HIDDEN | {"key", "width", "height", "caption"}
 
-Top = Annotated[int, Field(ge=1, le=1000, description="How many rows, at most.")]
-Offset = Annotated[int, Field(ge=0, le=_FARTHEST, description="How many to leave out first.")]
+Top = Annotated[int, Field(ge=1, le=1000, description="How many rows, at most.", examples=[50])]
+Offset = Annotated[
+    int, Field(ge=0, le=_FARTHEST, description="How many to leave out first.", examples=[0])
+]
 Where = Annotated[
     str | None,
-    Field(max_length=4000, description="An SQL expression over the columns that must hold."),
+    Field(
+        max_length=4000,
+        description="An SQL expression over the columns that must hold.",
+        examples=["width >= 64 and key like '%.png'"],
+    ),
 ]
-Threshold = Annotated[float | None, Field(ge=-1, le=1, description="The least score.")]
+Threshold = Annotated[
+    float | None, Field(ge=-1, le=1, description="The least score.", examples=[0.2])
+]
 Modality = Annotated[
-    Literal["image", "text"] | None, Field(description="Whose vectors are searched.")
+    Literal["image", "text"] | None,
+    Field(description="Whose vectors are searched.", examples=["image"]),
+]
+Dedupe = Annotated[bool, Field(description="Of near-duplicates, only the best.", examples=[True])]
+
+Snapshot = Annotated[
+    str | None,
+    Field(
+        max_length=100,
+        description="As an answer had it: its further pages then join, though rows are added.",
+        examples=["6c2f0b1d9e8a7354"],
+    ),
 ]
 
 
@@ -74,7 +92,8 @@ class SearchRequest(BaseModel):
     where: Where = None
     threshold: Threshold = None
     modality: Modality = None
-    dedupe: bool = Field(False, description="Of near-duplicates, only the best.")
+    dedupe: Dedupe = False
+    snapshot: Snapshot = None
     model: str | None = Field(None, description="The model's name; it may be left out.")
 
 
@@ -99,8 +118,36 @@ class StoreState(BaseModel):
     snapshot: str
 
 
+_EXAMPLE: dict[str, Any] = {
+    "object": "list",
+    "model": "tiny",
+    "store": {"rows": 396, "snapshot": "6c2f0b1d9e8a7354"},
+    "took_ms": 4.2,
+    "offset": 0,
+    "more": True,
+    "total": 396,
+    "data": [
+        {
+            "id": "6c2f0b1d9e8a7354-12",
+            "position": 12,
+            "key": "clock-noto.png",
+            "source": "/pictures/clock-noto.png",
+            "score": 0.31,
+            "width": 64,
+            "height": 64,
+            "caption": "a clock",
+            "metadata": {"set": "noto"},
+            "thumbnail": "/v1/pictures/6c2f0b1d9e8a7354-12/thumbnail",
+            "picture": "/v1/pictures/6c2f0b1d9e8a7354-12",
+        }
+    ],
+}
+
+
 class SearchAnswer(BaseModel):
     """Rows, the best first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     object: Literal["list"] = "list"
     model: str
@@ -131,24 +178,43 @@ async def search(request: Request, asked: SearchRequest) -> SearchAnswer:
 )
 async def search_by_address(
     request: Request,
-    q: Annotated[list[str], Query(max_length=_PARTS, description="Words.")] = [],  # noqa: B006
-    not_: Annotated[
-        list[str], Query(alias="not", max_length=_PARTS, description="Words that are not wanted.")
+    q: Annotated[
+        list[str], Query(max_length=_PARTS, description="Words.", examples=[["a clock"]])
     ] = [],  # noqa: B006
-    like: Annotated[list[str], Query(max_length=_PARTS, description="Ids of rows.")] = [],  # noqa: B006
-    top: Annotated[int, Query(ge=1, le=1000)] = 50,
-    offset: Annotated[int, Query(ge=0, le=_FARTHEST)] = 0,
-    where: Annotated[str | None, Query(max_length=4000)] = None,
-    threshold: Annotated[float | None, Query(ge=-1, le=1)] = None,
-    modality: Annotated[Literal["image", "text"] | None, Query()] = None,
-    dedupe: bool = False,
+    not_: Annotated[
+        list[str],
+        Query(
+            alias="not",
+            max_length=_PARTS,
+            description="Words that are not wanted.",
+            examples=[["a face"]],
+        ),
+    ] = [],  # noqa: B006
+    like: Annotated[
+        list[str],
+        Query(max_length=_PARTS, description="Ids of rows.", examples=[["6c2f0b1d9e8a7354-12"]]),
+    ] = [],  # noqa: B006
+    top: Top = 50,
+    offset: Offset = 0,
+    where: Where = None,
+    threshold: Threshold = None,
+    modality: Modality = None,
+    dedupe: Dedupe = False,
+    snapshot: Snapshot = None,
 ) -> SearchAnswer:
     settings: Settings = request.app.state.settings
     parts = [Part(text=_checked(text, "q", settings), name="q") for text in q]
     parts += [Part(text=_checked(text, "not", settings), weight=-1, name="not") for text in not_]
     parts += [Part(id=name, name="like") for name in like]
     asked = SearchRequest(
-        top=top, offset=offset, where=where, threshold=threshold, modality=modality, dedupe=dedupe
+        top=top,
+        offset=offset,
+        where=where,
+        threshold=threshold,
+        modality=modality,
+        dedupe=dedupe,
+        snapshot=snapshot,
+        model=None,
     )
     return await _answer(request, parts, asked)
 
@@ -167,10 +233,7 @@ async def _part(part: QueryPart, name: str, settings: Settings) -> Part:
 
 async def _content(image: str, name: str, settings: Settings) -> bytes:
     [given] = from_input({"image": image}, settings, name)
-    if isinstance(given, Link):
-        return await urls.fetch(given.url, limit=settings.max_picture, name=name)
-    assert isinstance(given, bytes)
-    return given
+    return await content_of(given, name, settings)
 
 
 def _checked(text: str, name: str, settings: Settings) -> str:
@@ -191,7 +254,7 @@ async def _answer(request: Request, parts: Sequence[Part], asked: SearchRequest)
         asked.modality,
         NEAR_DUPLICATE if asked.dedupe else None,
     )
-    standing, page = await while_connected(request, shelf.search(parts, wish))
+    standing, page = await while_connected(request, shelf.search(parts, wish, asked.snapshot))
     return SearchAnswer(
         model=model,
         store=StoreState(rows=len(standing), snapshot=standing.snapshot),

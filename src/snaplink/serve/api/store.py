@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from snaplink.serve.answers import problems
 from snaplink.serve.served import ready_inference
@@ -33,8 +33,26 @@ class Column(BaseModel):
     max: Any = None
 
 
+_EXAMPLE: dict[str, Any] = {
+    "name": "photos.store",
+    "rows": 100000,
+    "model": "ViT-B/32",
+    "dim": 512,
+    "modalities": ["image"],
+    "snapshot": "6c2f0b1d9e8a7354",
+    "demo": False,
+    "indexed": True,
+    "columns": [
+        {"name": "width", "type": "number", "values": None, "min": 64, "max": 6000},
+        {"name": "set", "type": "text", "values": [{"value": "noto", "count": 24}]},
+    ],
+}
+
+
 class StoreFacts(BaseModel):
     """The served store."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: str
     rows: int
