@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,11 +55,13 @@ class Demo:
 
     def __init__(self, inference: Inference) -> None:
         self._inference = inference
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="snaplink-examples-", ignore_cleanup_errors=True
-        )
         self._making: asyncio.Task[None] | None = None
         self._begun = asyncio.Event()
+
+    @cached_property
+    def _folder(self) -> tempfile.TemporaryDirectory[str]:
+        """Made when it is needed: an application may be made for its document alone."""
+        return tempfile.TemporaryDirectory(prefix="snaplink-examples-", ignore_cleanup_errors=True)
 
     @property
     def store(self) -> Path:
