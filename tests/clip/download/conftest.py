@@ -124,7 +124,7 @@ class Job:
     pid: int
     result: Path
 
-    def outcome(self, patience: float = 30) -> str:
+    def outcome(self, patience: float = 120) -> str:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             text = self.result.read_text(encoding="utf-8") if self.result.exists() else "started"

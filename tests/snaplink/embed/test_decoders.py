@@ -63,13 +63,13 @@ def test_each_bad_one_fails_with_its_reason_and_all_good_ones_are_read(tmp_path,
     widths = {"hangs": 2, "crashes": 3, "killed once": 4} | {f"good {n}": 5 for n in range(8)}
     items = [item(tmp_path, name, width) for name, width in widths.items()]
     items.insert(5, Item("nothing", File(str(tmp_path / "nothing.png"))))
-    with closing(Decoders(2, limit=3)) as decoders:
+    with closing(Decoders(2, limit=6)) as decoders:
         decoders.use(mischief)
         outcomes = {result.key: (result, pixels) for result, pixels in decoders.map(iter(items))}
     assert set(outcomes) == {each.key for each in items}
     reasons = {key: each.reason for key, (each, _) in outcomes.items() if isinstance(each, Failed)}
     crash = "code 3" if os.name == "posix" else "code"
-    assert reasons["hangs"] == "took longer than 3 seconds"
+    assert reasons["hangs"] == "took longer than 6 seconds"
     assert reasons["crashes"].startswith(f"the decoder crashed ({crash}")
     assert reasons["nothing"] == "no such file"
     assert len(reasons) == 3

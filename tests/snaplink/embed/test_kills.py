@@ -132,15 +132,21 @@ def test_a_killed_ray_worker_loses_nothing(crowd, tmp_path):
 
 
 def actors() -> list[int]:
-    """Processes of Ray's actors, by the title that Ray gives them."""
+    """Processes of the actors of our own Ray, by the title that it gives them."""
     if not Path("/proc").exists():
         pytest.skip("processes are read from /proc")
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             title = (process / "cmdline").read_bytes()
+            ours = parent(parent(int(process.name))) == os.getpid()  # between them is the raylet
         except OSError:
             continue
-        if title.startswith(b"ray::") and b"MapWorker" in title:
+        if title.startswith(b"ray::") and b"MapWorker" in title and ours:
             found.append(int(process.name))
     return found
+
+
+def parent(pid: int) -> int:
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    return int(stat.rpartition(")")[2].split()[1])
