@@ -136,10 +136,11 @@ def _refused_picture(error: RefusedError, asked: Mapping[str, Any]) -> PictureEr
 
 
 def next_page(server: Server, found: SearchResult) -> Talk[SearchResult | None]:
-    """The hits after these; None if there are no more."""
+    """The hits after these, of the same state of the store; None if there are no more."""
     if not found.more or not found.hits:
         return None
-    after = {**found.question, "offset": found.offset + len(found)}
+    place = {"offset": found.offset + len(found), "snapshot": found.snapshot}
+    after = {**found.question, **place}
     return (yield from search(server, after))
 
 

@@ -167,7 +167,11 @@ class Client:
         return self._run(calls.search(self._server, asked))
 
     def pages(self, found: SearchResult) -> Iterator[SearchResult]:
-        """These hits, and then page by page those after them, until there are no more."""
+        """These hits, and then page by page those after them, until there are no more.
+
+        Pages join also while rows are added to the store; once it has changed several times since
+        the first page, the server refuses (`RefusedError`, status 410), and a new search is due.
+        """
         page: SearchResult | None = found
         while page is not None:
             yield page

@@ -334,6 +334,7 @@ def test_pages_go_on_to_the_end(client_of):
     pages = list(client.pages(client.search("a car", top=3)))
     assert [[each.position for each in page] for page in pages] == [[0, 1, 2], [3, 4, 5], [6]]
     assert [body["query"] for body in server.asked] == [[{"text": "a car"}]] * 3
+    assert [body.get("snapshot") for body in server.asked] == [None, "s", "s"]
 
 
 def test_models_and_store_are_typed(client_of):
