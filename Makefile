@@ -7,10 +7,11 @@ PEERS := .venv-peers
 RUN := $(VENV)/$(BIN)
 LABELS := elephant,owl,cat,banana,strawberry,bicycle,sailboat,rocket,fire engine,rainbow,guitar,umbrella
 
-.PHONY: help demo install dev peers test test-kills test-plain test-gpu test-weights check format docs bench bench-quick clean
+.PHONY: help demo serve-demo install dev peers test test-kills test-plain test-gpu test-weights check format docs bench bench-quick clean
 
 help:
 	@echo "make demo    classify the pictures in examples/ with the built-in model"
+	@echo "make serve-demo  search and classify example drawings on a page in your browser"
 	@echo "make test    run the whole test suite, other implementations as oracles included"
 	@echo "make test-plain  the same with the faster paths switched off"
 	@echo "make test-gpu    what needs a GPU, on a machine that has one"
@@ -27,6 +28,9 @@ help:
 
 demo: $(VENV)/package.stamp
 	$(RUN)/snaplink classify examples/*.png --labels "$(LABELS)" --top 3
+
+serve-demo: $(VENV)/serve.stamp
+	$(RUN)/snaplink serve --open
 
 test: $(VENV)/dev.stamp $(PEERS)/peers.stamp
 	$(RUN)/python -m pytest
@@ -74,6 +78,10 @@ $(VENV)/package.stamp: pyproject.toml constraints.txt
 	$(PYTHON) scripts/check_python.py
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/serve.stamp: $(VENV)/package.stamp
+	$(RUN)/python -m pip install --constraint constraints.txt --editable ".[serve]"
 	touch $@
 
 # --group wants pip 25.1, and Python 3.10 to 3.13 come with older ones.

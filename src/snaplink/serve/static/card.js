@@ -19,7 +19,6 @@ export class Card {
   constructor(name, url, remove) {
     const image = this.element.querySelector("img");
     image.src = url;
-    image.alt = name;
     this.element.querySelector(".source").textContent = name;
     const button = this.element.querySelector(".remove");
     button.setAttribute("aria-label", `Remove ${name}`);

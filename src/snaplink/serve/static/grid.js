@@ -184,18 +184,17 @@ export class Grid extends EventTarget {
     similar.setAttribute("aria-label", `Find pictures like ${name}`);
     /** @type {HTMLElement} */ (tile.querySelector(".name")).textContent = name;
     /** @type {HTMLElement} */ (tile.querySelector(".score")).textContent = hit?.score?.toFixed(2) ?? "";
-    if (tile.dataset.id !== (hit?.id ?? "")) this.#picture(tile, hit, name);
+    if (tile.dataset.id !== (hit?.id ?? "")) this.#picture(tile, hit);
   }
 
-  /** @param {HTMLLIElement} tile @param {import("./api.js").Hit | undefined} hit @param {string} name */
-  #picture(tile, hit, name) {
+  /** @param {HTMLLIElement} tile @param {import("./api.js").Hit | undefined} hit */
+  #picture(tile, hit) {
     tile.dataset.id = hit?.id ?? "";
     const lost = this.#lost.has(tile.dataset.id);
     tile.classList.remove("there");
     tile.classList.toggle("missing", lost);
     tile.classList.toggle("small", hit ? Math.max(hit.width ?? SMALL + 1, hit.height ?? 0) <= SMALL : false);
     const image = /** @type {HTMLImageElement} */ (tile.querySelector("img"));
-    image.alt = name;
     if (hit && !lost) image.src = `${hit.thumbnail}?side=256`;
     else image.removeAttribute("src");
   }

@@ -96,8 +96,8 @@ async function begin() {
   listenToLinks(search, classify);
   listenToKeys(search);
   receive(byId("dropping"), (files) => (viewOf() === "classify" ? classify : search).take(files));
-  route(search, classify);
-  if (viewOf() === "search") search.focus();
+  if (viewOf() === "search") search.begin();
+  else route(search, classify);
   return again;
 }
 

@@ -60,6 +60,14 @@ export class SearchView {
     this.#run();
   }
 
+  /** The first time: words that somebody has typed before the page was ready count. */
+  begin() {
+    const typed = this.#words.value;
+    this.restore();
+    if (typed) this.#change({ draft: typed }, true);
+    if (document.activeElement === document.body) this.#words.focus();
+  }
+
   /** Ask the same once more, and stay at the place. */
   again() {
     this.#paint();
@@ -116,7 +124,13 @@ export class SearchView {
     this.#grid.addEventListener("leave", () => this.focus());
     this.#viewer.addEventListener("closed", ({ detail }) => this.#grid.focus(detail));
     this.#viewer.addEventListener("similar", ({ detail }) => this.#similar(detail));
-    this.#viewer.addEventListener("less", ({ detail }) => this.#change({ parts: [...this.#query.parts, this.#row(detail, -1)] }));
+    this.#viewer.addEventListener("less", ({ detail }) => this.#less(detail));
+  }
+
+  /** @param {import("./api.js").Hit} hit which, if it was wanted, no longer is: the two would cancel out */
+  #less(hit) {
+    const others = this.#query.parts.filter((part) => part.kind !== "row" || part.value !== hit.id);
+    this.#change({ parts: [...others, this.#row(hit, -1)] });
   }
 
   /** @param {import("./api.js").Hit} hit */
@@ -151,7 +165,7 @@ export class SearchView {
     const write = typing && this.#typing ? "replaceState" : "pushState";
     this.#typing = typing;
     history[write]({ query: this.#query }, "", this.address);
-    if (this.#words.value !== this.#query.draft && !typing) this.#words.value = this.#query.draft;
+    if (this.#words.value !== this.#query.draft) this.#words.value = this.#query.draft;
     this.#paint();
     this.#run();
   }

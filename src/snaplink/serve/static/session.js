@@ -5,10 +5,19 @@ import { byId } from "./dom.js";
 
 /** Use the token in the address, and take it out of there. */
 export async function useAddress() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  const [, token] = /^#token=(.+)$/.exec(location.hash) ?? [];
   if (!token) return;
   history.replaceState(history.state, "", location.pathname + location.search);
-  await signIn(token).catch(() => null); // the form will ask for another
+  await signIn(decoded(token)).catch(() => null); // the form will ask for another
+}
+
+/** @param {string} token as somebody may have typed it, too */
+function decoded(token) {
+  try {
+    return decodeURIComponent(token);
+  } catch {
+    return token;
+  }
 }
 
 /**
