@@ -2,6 +2,8 @@
 
 A block that cannot run here (it wants a GPU, the network or somebody's weights) says so in its
 fence: ```python not-run
+
+A page that asks a server at SERVER is given one, of example pictures, at a port that is free.
 """
 
 from __future__ import annotations
@@ -12,15 +14,20 @@ import re
 import runpy
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from snaplink import Client
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 FENCE = re.compile(r"^```(\w+) *(not-run)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SERVER = "http://127.0.0.1:8000"
 LINK = re.compile(r"!?\[[^]]*\]\(([^)\s]+)\)")
 
 
@@ -46,28 +53,56 @@ def in_a_workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLIP_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.mark.usefixtures("in_a_workshop")
+@pytest.fixture
+def server(page: Path, in_a_workshop: None) -> Iterator[str]:
+    """The address to put in SERVER's place; nobody is there if the page does not ask."""
+    if not any(SERVER in block for kind in ("python", "console") for block in blocks(page, kind)):
+        yield SERVER
+        return
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "snaplink", "serve", "--port", str(port), "--workers", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        with Client(address) as client:
+            client.wait_until_ready()
+        yield address
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+
+
 @pytest.mark.parametrize("page", having("python"))
-def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path):
+def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, server: str):
     script = Path("page.py")
-    script.write_text("\n".join(blocks(page, "python")), encoding="utf-8")
+    text = "\n".join(blocks(page, "python")).replace(SERVER, server)
+    script.write_text(text, encoding="utf-8")
     runpy.run_path(str(script), run_name="__main__")
 
 
-@pytest.mark.usefixtures("in_a_workshop")
 @pytest.mark.parametrize("page", having("console"))
-def test_the_commands_of_a_page_work(page: Path):
+def test_the_commands_of_a_page_work(page: Path, server: str):
     for block in blocks(page, "console"):
         for line in block.splitlines():
-            if line.startswith("$ snaplink "):
-                command = line.removeprefix("$ snaplink ").partition(" > ")[0]
+            if command := runnable(line.replace(SERVER, server)):
                 done = subprocess.run(
-                    [sys.executable, "-m", "snaplink", *shlex.split(command)],
+                    command,
                     capture_output=True,
                     encoding="utf-8",
                     env={**os.environ, "PYTHONUTF8": "1"},
                 )
                 assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+
+
+def runnable(line: str) -> list[str]:
+    """What a line of a block runs; nothing if it is output, or a program that is not here."""
+    words = shlex.split(line.partition(" > ")[0]) if line.startswith("$ ") else []
+    if words[1:2] == ["snaplink"]:
+        return [sys.executable, "-m", *words[1:]]
+    if words[1:2] == ["curl"] and shutil.which("curl"):
+        return [*words[1:], "--fail-with-body"]
+    return []
 
 
 OTHER_PAGES = sorted(
