@@ -1,4 +1,4 @@
-"""JSON that is none, that is of the wrong form, or that asks for too much or for what is not theirs.
+"""JSON that is none, is of the wrong form, or asks for too much or for what is not theirs.
 
 Each has a name that says what is wrong with it, the statuses that are right for it, and what the
 reason must say.
@@ -7,7 +7,6 @@ reason must say.
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 from .formats import saved
@@ -45,6 +44,7 @@ def no_json() -> dict[str, Case]:
         "lists in lists, 100000 deep": b'{"input": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         "objects in objects, 100000 deep": b'{"input":' * 100_000 + b"1" + b"}" * 100_000,
         "open lists, a million": b"[" * 1_000_000,
+        "a mark at the start": b'\xef\xbb\xbf{"input": "a cat"}',
         "not utf-8": b'{"input": "\xff\xfe\xfd"}',
         "utf-8 that is too long for its letter": b'{"input": "\xc0\xaf"}',
         "nan": b'{"input": NaN}',
@@ -207,7 +207,7 @@ def searches() -> dict[str, Case]:
         "a copy to a file": "1=1; COPY (SELECT 1) TO 'canary'",
         "no column": "no_such_column = 1",
         "no sense": ")))(((",
-        "a NUL": "key = '\0'",
+        "a NUL": "key\0 = 'x'",
         "brackets, 5000 deep": "(" * 5_000 + "1=1" + ")" * 5_000,
         "a megabyte": "key = 'x' OR " * 80_000 + "1=1",
         "the environment": "getenv('PATH') <> ''",
@@ -255,7 +255,4 @@ def harmless() -> dict[str, Request]:
     }
     found = {name: {"input": [{"image": each}]} for name, each in url.items()}
     found["the URL for a text"] = {"input": GOOD}
-    requests = {name: post_json(EMBED, body) for name, body in found.items()}
-    marked = b"\xef\xbb\xbf" + json.dumps(found["plain"]).encode()
-    requests["a mark at the start"] = post(EMBED, marked)
-    return requests
+    return {name: post_json(EMBED, body) for name, body in found.items()}

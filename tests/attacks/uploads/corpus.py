@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from . import bodies, forms, pictures, protocol
 from .wire import Request, post_json
 
-__all__ = ["Attack", "attacks", "harmless", "slow"]
+__all__ = ["Attack", "attacks", "harmless"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,9 @@ def attacks() -> list[Attack]:
     ]
     for cases in (bodies.cases(), forms.cases(), protocol.cases()):
         found += [Attack(name, *case) for name, case in cases.items()]
+    slow = bodies.data_url(pictures.slow(), "image/jpeg")
+    request = post_json(bodies.EMBED, {"input": [{"image": slow}]})
+    found.append(Attack("a jpeg that takes minutes", request, (422,), "longer than"))
     parsers = protocol.by_the_parser().items()
     return found + [Attack(name, *case, in_our_form=False) for name, case in parsers]
 
@@ -47,15 +49,14 @@ def ways(content: bytes) -> dict[str, Request]:
     url = bodies.data_url(content)
     return {
         "embedded": post_json(bodies.EMBED, {"input": [{"image": url}]}),
-        "classified": post_json(
-            bodies.CLASSIFY, {"pictures": [url], "labels": ["a cat", "a dog"]}
-        ),
+        "classified": post_json(bodies.CLASSIFY, {"pictures": [url], "labels": ["a cat", "a dog"]}),
         "uploaded": forms.classify(content),
     }
 
 
 def harmless() -> dict[str, Request]:
-    """What looks hostile, is good, and gets the same answer as `wire`'s plain picture."""
+    """What looks hostile, is good, and gets the same answer as the plain one of its way."""
     pictures_ = pictures.harmless().items()
     found = {f"picture with {name}": ways(content)["embedded"] for name, content in pictures_}
-    return found | {f"body with {name}": each for name, each in bodies.harmless().items()}
+    found |= {f"body with {name}": each for name, each in bodies.harmless().items()}
+    return found | {f"form with {name}": each for name, each in forms.harmless().items()}

@@ -97,7 +97,8 @@ def black_png(side: int, before: bytes = b"") -> bytes:
 
 
 def gif(width: int, height: int) -> bytes:
-    return b"GIF89a" + struct.pack("<HH", width, height) + b"\x80\x00\x00" + bytes(6) + b",;"
+    screen = b"GIF89a" + struct.pack("<HH", width, height) + b"\x80\x00\x00" + bytes(6)
+    return screen + b"," + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x02\x00;"
 
 
 def bmp(width: int, height: int, depth: int = 24) -> bytes:
@@ -106,8 +107,8 @@ def bmp(width: int, height: int, depth: int = 24) -> bytes:
 
 
 def tiff(width: int, height: int, *more: tuple[int, int]) -> bytes:
-    tags = [(256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 8), (279, 100), *more]
-    entries = b"".join(tag(number, 4, 1, value) for number, value in sorted(tags))
+    tags = {256: width, 257: height, 258: 8, 259: 1, 262: 1, 273: 8, 279: 100, **dict(more)}
+    entries = b"".join(tag(number, 4, 1, tags[number]) for number in sorted(tags))
     return b"II*\x00" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
 
 

@@ -73,14 +73,9 @@ def cases() -> dict[str, Case]:
         "with a path for a file": form(
             LABELS + part("pictures", b"root:x:0:0", "../../../../etc/passwd") + END
         ),
-        "with NUL in a file's name": form(
-            LABELS + part("pictures", b"hello", "a.png\0.php") + END
-        ),
+        "with NUL in a file's name": form(LABELS + part("pictures", b"hello", "a.png\0.php") + END),
         "with a name of a hundred thousand letters": form(
             LABELS + part("pictures", b"hello", "a" * 100_000) + END
-        ),
-        "with a file for a label": form(
-            part("labels", b"cat", "cat.txt") + part("labels", b"dog", "dog.txt") + PICTURE + END
         ),
         "with labels that are not utf-8": form(
             part("labels", b"\xff\xfe") + part("labels", b"\xfd") + PICTURE + END
@@ -107,4 +102,6 @@ def harmless() -> dict[str, Request]:
     }
     found = {name: classify(saved("png"), filename) for name, filename in names.items()}
     found["a wrong kind"] = classify(saved("png"), kind="text/html")
+    labels = part("labels", b"a cat", "cat.txt") + part("labels", b"a dog", "dog.txt")
+    found["files for labels"] = form(labels + PICTURE + END)
     return found

@@ -21,7 +21,7 @@ __all__ = ["Case", "cases", "harmless", "slow"]
 Case = tuple[bytes, tuple[int, ...], str]
 
 ZEROS = zlib.compress(bytes(100))
-NO_PICTURE = ((415,), "not a picture|empty")
+NO_PICTURE = ((415,), "no picture|not a picture|empty|send a JPEG")
 TOO_LARGE = ((413,), "pixels")
 DAMAGED = ((422,), "")
 UNREADABLE = ((415, 422), "")
@@ -69,10 +69,12 @@ def no_pictures() -> dict[str, bytes]:
         "git lfs pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
         # Formats that Pillow knows and we do not take: old decoders have old bugs.
         "fli animation": struct.pack("<IHHHHHHI", 128, 0xAF12, 1, 9, 9, 8, 3, 1) + bytes(108),
+        "tga of 3600 megapixels": formats.tga(60_000, 60_000),
+        "tga with packed pixels beyond its end": formats.tga(90, 90) + b"\xff\x01\x02\x03",
         "pcx": saved("pcx"),
         "sgi": saved("sgi"),
         "dds": saved("dds"),
-        "im": saved("im"),
+        "im": b"Image type: RGB image\r\nFile size (no of images): 1\r\n\x1a" + bytes(600),
         "xbm": b"#define x_width 9\n#define x_height 9\nstatic char x_bits[] = {\n0x00 };\n",
         "photoshop": b"8BPS\0\x01" + bytes(6) + struct.pack(">HIIHH", 3, 9, 9, 8, 3) + bytes(99),
         "icns": b"icns" + struct.pack(">I", 100) + b"ic07" + bytes(92),
@@ -92,7 +94,6 @@ def bombs() -> dict[str, bytes]:
         "ppm of 3600 megapixels": b"P6\n60000 60000\n255\n",
         "jpeg of 4 gigapixels": formats.jpeg(formats.frame(65_500, 65_500), formats.scan()),
         "qoi of 3600 megapixels": formats.qoi(60_000, 60_000),
-        "tga of 3600 megapixels": formats.tga(60_000, 60_000),
     }
 
 
@@ -112,14 +113,13 @@ def odd_bombs() -> dict[str, bytes]:
         "ppm with a number of a thousand digits": b"P6\n" + b"9" * 1000 + b" 9\n255\n",
         "tiff with a thousand samples a pixel": formats.tiff(9_000, 9_000, (277, 1000)),
         "a line": saved("png", size=(1, 3000)),
+        "bmp as high as a number can be low": formats.bmp(9, -(2**31)),
         "a line of 100000 pixels": formats.png(1, 100_000, zlib.compress(bytes(400_000))),
         "a lying line": formats.png(100_000, 1, ZEROS),
     }
     if features.check("jpg_2000"):
         sizes = struct.pack(">II", 60_000, 60_000)
-        stream = formats.overwritten(
-            saved("jpeg2000", no_jp2=True), b"\xff\x51", 6, sizes
-        )
+        stream = formats.overwritten(saved("jpeg2000", no_jp2=True), b"\xff\x51", 6, sizes)
         tiles = formats.overwritten(stream, b"\xff\x51", 22, struct.pack(">II", 1, 1))
         whole = formats.overwritten(saved("jpeg2000"), b"ihdr", 4, sizes)
         files["jpeg 2000 stream of 3600 megapixels"] = stream
@@ -164,12 +164,12 @@ def cut_early() -> dict[str, bytes]:
         "png of no size": formats.png(0, 0, ZEROS),
         "gif of no size": formats.gif(0, 0),
         "bmp of no size": formats.bmp(0, 0),
-        "bmp as high as a number can be low": formats.bmp(9, -(2**31)),
         "ppm of no size": b"P6\n0 0\n255\n",
         "ppm of words": b"P6\nwide high\n255\n",
         "icon without pictures": formats.ico(),
         "webp without a frame": formats.webp(formats.canvas(9, 9)),
-        "webp with a length beyond its end": b"RIFF\xff\xff\xff\xffWEBPVP8 \xff\xff\xff\xff" + bytes(9),
+        "webp with a length beyond its end": b"RIFF\xff\xff\xff\xffWEBPVP8 \xff\xff\xff\xff"
+        + bytes(9),
         "avif without anything": formats.box(b"ftyp", b"avif\0\0\0\0avifmif1"),
         "avif with a box around itself": formats.box(b"ftyp", b"avif\0\0\0\0avif")
         + formats.box(b"meta", bytes(4) + formats.box(b"iprp", b"", 2**31)),
@@ -198,7 +198,6 @@ def cut_late() -> dict[str, bytes]:
         "tiff cut in its pixels": tiff[: len(tiff) // 2],
         "bmp cut in its pixels": saved("bmp")[:1000],
         "ppm cut in its pixels": saved("ppm")[:1000],
-        "tga cut in its pixels": saved("tga")[:100],
         "qoi cut in its pixels": formats.qoi(9, 9) + bytes(3),
         "icon cut in its pixels": saved("ico", size=(32, 32))[:60],
     }
@@ -213,15 +212,9 @@ def damaged() -> dict[str, bytes]:
     jpeg, png = saved("jpeg"), saved("png")
     quarter = len(png) // 4
     bad_table = bytes([0]) + bytes([255] * 16) + bytes(200)
-    grey = formats.frame(16, 16)
     return {
-        "jpeg without tables": formats.without(
-            formats.without(jpeg, b"\xff\xdb"), b"\xff\xdb"
-        ),
+        "jpeg without tables": formats.without(formats.without(jpeg, b"\xff\xdb"), b"\xff\xdb"),
         "jpeg with an impossible Huffman table": formats.with_segment(jpeg, 0xC4, bad_table),
-        "jpeg with a Huffman table of no codes": formats.jpeg(
-            grey, formats.segment(0xC4, bytes(17)), formats.scan(), bytes(50)
-        ),
         "jpeg without losses": formats.jpeg(formats.frame(16, 16, kind=0xC3), formats.scan()),
         "jpeg of 12 bits": formats.jpeg(formats.frame(16, 16, depth=12), formats.scan()),
         "jpeg of 5 colours": formats.jpeg(formats.frame(16, 16, components=5), formats.scan()),
@@ -240,8 +233,7 @@ def damaged() -> dict[str, bytes]:
         "gif without pixels": formats.gif(9, 9),
         "bmp of an impossible depth": formats.bmp(9, 9, depth=13),
         "tiff of an unknown packing": formats.tiff(9, 9, (259, 4711)),
-        "tiff with strips beyond its end": formats.tiff(9, 9, (278, 2**31)),
-        "tga with packed pixels beyond its end": formats.tga(90, 90) + b"\xff\x01\x02\x03",
+        "tiff with strips beyond its end": formats.tiff(9, 9, (273, 2**30)),
     }
 
 
@@ -281,5 +273,3 @@ def slow() -> bytes:
     table = formats.segment(0xC4, bytes([0, 1] + [0] * 15 + [0]))
     refining = formats.scan(0, 0, 0x10) * 5_000
     return formats.jpeg(frame, table, formats.scan(0, 0, 1), refining)
-
-

@@ -39,6 +39,14 @@ class Answer:
     head: bytes = b""
     body: bytes = b""
 
+    def numbers(self) -> list[float]:
+        """Those of a good answer: embeddings, or the scores of labels in alphabetical order."""
+        found: list[float] = []
+        for each in json.loads(self.body)["data"]:
+            scores = sorted(each.get("scores", ()), key=lambda score: score["label"])
+            found += each.get("embedding") or [score["score"] for score in scores]
+        return found
+
     def error(self) -> dict[str, object]:
         """The error in the form that all of the API's have."""
         found = json.loads(self.body)["error"]
@@ -101,9 +109,7 @@ def _arrives(connection: socket.socket, received: bytearray, until: float) -> bo
     return bool(readable)
 
 
-def _sent(
-    connection: socket.socket, piece: bytes, received: bytearray, deadline: float
-) -> bool:
+def _sent(connection: socket.socket, piece: bytes, received: bytearray, deadline: float) -> bool:
     """Send all of it, unless an answer comes or nobody listens."""
     rest = memoryview(piece)
     while rest:
