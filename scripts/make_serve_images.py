@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from snaplink import Client
 
 TARGET = Path(__file__).parents[1] / "docs" / "images"
 DESK = {"viewport": {"width": 1120, "height": 700}, "device_scale_factor": 1.5}
@@ -33,10 +34,8 @@ def served() -> Iterator[str]:
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}/"
     try:
-        transport = httpx.HTTPTransport(retries=10)
-        with httpx.Client(transport=transport) as client:
-            while client.get(f"{url}readyz").status_code != 200:
-                assert process.poll() is None, "snaplink serve has ended"
+        with Client(url) as client:
+            client.wait_until_ready(120)
         yield url
     finally:
         process.terminate()

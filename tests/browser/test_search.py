@@ -264,7 +264,7 @@ def test_a_condition_is_written_by_hand(photos: Server, visit: Visit) -> None:
     page.get_by_label("in SQL").fill("stars BETWEEN 1 AND 2 AND favourite")
     expect(page.get_by_role("status")).to_have_text("3 pictures")
     page.watch.expected |= {400}
-    page.get_by_label("in SQL").fill("stars BETWEEN")
+    page.get_by_label("in SQL").fill("stars BETWEEN 1")
     expect(page.get_by_role("heading", name="That did not work")).to_be_visible()
     page.get_by_label("in SQL").fill("stars = 1")
     expect(page.get_by_role("status")).to_have_text("1 picture")

@@ -94,6 +94,11 @@ async function refusal(answer) {
   return new Refused(answer.status, said, body?.error?.code ?? null);
 }
 
+/** An answer that nobody reads holds its connection, of which a browser has six. @param {Response} answer */
+async function finished(answer) {
+  await answer.arrayBuffer().catch(() => null);
+}
+
 /** Look for the server until it is there again. */
 async function lost() {
   if (gone) return;
@@ -102,6 +107,7 @@ async function lost() {
   for (let wait = 500; ; wait = Math.min(wait * 1.5, 5000)) {
     await pause(wait);
     const answer = await fetch("/healthz").catch(() => null);
+    if (answer) await finished(answer);
     if (answer?.ok) break;
   }
   gone = false;
@@ -165,7 +171,7 @@ export async function signIn(token) {
 export async function ready(waiting) {
   for (;;) {
     const answer = await reach("/readyz", {}).catch(() => null);
-    if (answer?.ok) return;
+    if (answer?.ok) return finished(answer);
     if (answer) waiting((await refusal(answer)).message);
     await pause(700);
   }
