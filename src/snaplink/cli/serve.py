@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,10 @@ from . import options
 from .exits import say
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from snaplink.serve.running import Served
+    from snaplink.serve.settings import Settings
 
 TOKEN = "SNAPLINK_TOKEN"
 
@@ -151,16 +155,24 @@ def serve(
         time_limit=time_limit,
         workers=workers,
     )
-    sockets = listen(host, port)
-    address = address_of(sockets)
+    with ExitStack() as until_the_end:
+        sockets = listen(host, port)
+        for each in sockets:
+            until_the_end.enter_context(each)
+        address = address_of(sockets)
+        page = f"{address}#token={quote(token, safe='')}" if token else address
+        _run(settings, sockets, address, page, open_page=open_page)
+
+
+def _run(
+    settings: Settings, sockets: list[socket], address: str, page: str, *, open_page: bool
+) -> None:
     from snaplink.serve import logs
-    from snaplink.serve.running import run
 
     terminal = sys.stderr.isatty()
     logs.configure(terminal=terminal)
-    page = f"{address}#token={quote(token, safe='')}" if token else address
     if terminal:
-        say(f"{address} is loading {model or 'its model'} …")
+        say(f"{address} is loading {settings.model or 'its model'} …")
     else:
         logs.event("listening", url=address)
 
@@ -171,6 +183,8 @@ def serve(
             logs.event("ready", url=address, model=served.model, rows=served.rows)
         if open_page:
             _open(page)
+
+    from snaplink.serve.running import run
 
     run(settings, sockets, greet)
 

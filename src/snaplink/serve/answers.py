@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = ["Problem", "ProblemAnswer", "problems"]
 
 
-_PROBLEM = {
+_PROBLEM: dict[str, Any] = {
     "message": "input[2]: no picture (it begins with b'hello'): send a JPEG, PNG, WebP …",
     "type": "invalid_request_error",
     "param": "input[2]",

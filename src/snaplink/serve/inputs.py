@@ -56,7 +56,7 @@ class ImageUrl(BaseModel):
 
 class ImagePart(_Part):
     type: Literal["image_url"]
-    image_url: ImageUrl
+    image_url: ImageUrl | str
 
 
 class ShortText(_Part):
@@ -152,7 +152,7 @@ def _of_part(part: dict[str, object], name: str, settings: Settings) -> Input:
     if len(given) == 1:
         key, value = next(iter(given.items()))
         if key == "image_url" and kind == "image_url":
-            value = value.get("url") if isinstance(value, dict) else None
+            value = value.get("url") if isinstance(value, dict) else value
         if key == "text" and kind in ("text", None) and isinstance(value, str):
             return check_text(value, name, settings)
         if (key, kind) in (("image_url", "image_url"), ("image", None)) and isinstance(value, str):

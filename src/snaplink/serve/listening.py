@@ -6,8 +6,6 @@ import errno
 import ipaddress
 import socket
 
-from snaplink.errors import ArgumentError
-
 __all__ = ["address_of", "is_address", "is_loopback", "listen"]
 
 _WAITING = 1024
@@ -24,7 +22,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
         port: 0 is any free one, the same for all.
 
     Raises:
-        ArgumentError: the host is unknown, or not this machine; the port is taken, or not ours.
+        OSError: the host is unknown, or not this machine; the port is taken, or not ours.
     """
     sockets: list[socket.socket] = []
     try:
@@ -35,10 +33,10 @@ def listen(host: str, port: int) -> list[socket.socket]:
             except OSError as error:
                 if not sockets or error.errno not in _NOT_HERE:
                     raise
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         for each in sockets:
             each.close()
-        raise ArgumentError(_said(error, host, port)) from None
+        raise OSError(_said(error, host, port)) from None
     return sockets
 
 
@@ -87,8 +85,8 @@ def _bound(family: socket.AddressFamily, address: tuple[str, int]) -> socket.soc
     return bound
 
 
-def _said(error: OSError, host: str, port: int) -> str:
-    if isinstance(error, socket.gaierror):
+def _said(error: OSError | UnicodeError, host: str, port: int) -> str:
+    if isinstance(error, (socket.gaierror, UnicodeError)):
         return f"the host {host!r} is not known: give a name or an address of this machine"
     if error.errno == errno.EADDRINUSE:
         return (

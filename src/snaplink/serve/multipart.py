@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.message import Message
-from email.parser import BytesHeaderParser
+from email.parser import HeaderParser
 from pathlib import PurePosixPath
 
 from .errors import ApiError
@@ -83,7 +83,7 @@ def _boundary(content_type: str) -> bytes:
 
 
 def _parts(pieces: list[bytes]) -> Iterator[Field]:
-    _, *parts, last = pieces  # before the first mark is what nobody reads
+    *parts, last = pieces[1:] or [b""]  # before the first mark is what nobody reads
     if not last.startswith(b"--"):
         raise ApiError(400, "the form ends before the last boundary")
     for number, part in enumerate(parts, 1):
@@ -98,7 +98,7 @@ def _parts(pieces: list[bytes]) -> Iterator[Field]:
 
 def _field(headers: bytes, content: bytes, number: int) -> Field:
     try:
-        disposition = BytesHeaderParser().parsebytes(headers)
+        disposition = HeaderParser().parsestr(headers.decode("latin-1"))
         name = disposition.get_param("name", header="content-disposition")
         filename = disposition.get_filename()
     except (MessageError, ValueError, LookupError):
@@ -114,5 +114,8 @@ def _field(headers: bytes, content: bytes, number: int) -> Field:
 
 
 def _as_utf8(name: str) -> str:
-    """Browsers send UTF-8 as it is, which the parser of mails keeps as surrogates."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """Browsers send UTF-8 as it is, and some programs in a way that the parser understands."""
+    try:
+        return name.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return name

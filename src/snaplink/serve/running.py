@@ -78,8 +78,7 @@ def run(
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=math.ceil(settings.time_limit) + _TO_SEND,
     )
-    server = _Server(config, app.state, on_ready)
-    server.run(sockets)
+    _Server(config, app.state, on_ready).run(sockets)
     if app.state.readiness.error is not None:
         raise app.state.readiness.error
 

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 from functools import lru_cache, partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -39,8 +39,7 @@ router = APIRouter(prefix="/v1", tags=["embeddings"], route_class=Route)
 _DOT = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 """A picture of one pixel, for examples."""
 _AT_ONCE = 16
-_CHARACTERS_AT_ONCE = 2000
-"""Beyond these, other requests are answered meanwhile."""
+"""While more vectors are written, other requests are answered."""
 
 
 class EmbeddingsRequest(BaseModel):
@@ -121,11 +120,12 @@ async def create_embeddings(request: Request, asked: EmbeddingsRequest) -> Respo
     _check_dimensions(asked.dimensions, inference.dim)
     inputs = _inputs(request, asked)
     names = _names(asked.input, len(inputs))
-    tokens = await _count_tokens(inputs, names, inference.context_length, asked.truncate)
+    lengths = await _lengths(inputs, names, inference, asked.truncate)
     vectors = await while_connected(
-        request, _embed(request, inputs, names, inference, asked.truncate)
+        request, _embed(request, inputs, names, lengths, inference, asked.truncate)
     )
-    write = partial(_written, vectors, model, tokens, as_base64=asked.encoding_format == "base64")
+    as_base64 = asked.encoding_format == "base64"
+    write = partial(_written, vectors, model, sum(lengths), as_base64=as_base64)
     body = write() if len(vectors) <= _AT_ONCE else await asyncio.to_thread(write)
     return Response(body, media_type="application/json")
 
@@ -156,39 +156,32 @@ def _check_dimensions(dimensions: int | None, dim: int) -> None:
         )
 
 
-async def _count_tokens(
-    inputs: list[Input], names: list[str], context_length: int, truncate: bool
-) -> int:
-    texts = {name: text for name, text in zip(names, inputs, strict=True) if isinstance(text, str)}
-    if not texts:
-        return 0
-    count = partial(_tokens, texts, context_length, truncate)
-    few = sum(map(len, texts.values())) <= _CHARACTERS_AT_ONCE
-    return count() if few else await asyncio.to_thread(count)
-
-
-def _tokens(texts: dict[str, str], context_length: int, truncate: bool) -> int:
+async def _lengths(
+    inputs: list[Input], names: list[str], inference: Inference, truncate: bool
+) -> list[int]:
+    """Tokens of each of the texts."""
+    texts = [item for item in inputs if isinstance(item, str)]
     try:
-        # The end token, which is the last of each, has the highest number.
-        table = clip.tokenize(list(texts.values()), context_length, truncate=truncate)
+        return await inference.lengths(texts, truncate=truncate) if texts else []
     except TextTooLongError:
-        raise _too_long(texts, context_length) from None
-    return int(table.argmax(dim=-1).sum()) + len(texts)
+        return await asyncio.to_thread(_blame, inputs, names, inference.context_length)
 
 
-def _too_long(texts: dict[str, str], context_length: int) -> ApiError:
-    """The error that says which text is."""
-    for name, text in texts.items():
+def _blame(inputs: list[Input], names: list[str], context_length: int) -> NoReturn:
+    """Say which text is too long."""
+    for name, text in zip(names, inputs, strict=True):
+        if not isinstance(text, str):
+            continue
         try:
             clip.tokenize(text, context_length)
         except TextTooLongError:
-            return ApiError(
+            raise ApiError(
                 400,
                 f"{name} has more than the {context_length} tokens that this model reads, start "
                 'and end included: shorten it, or send "truncate": true to have it cut',
                 name,
                 "context_length_exceeded",
-            )
+            ) from None
     raise AssertionError("the texts fit one by one, but not together")
 
 
@@ -196,6 +189,7 @@ async def _embed(
     request: Request,
     inputs: list[Input],
     names: list[str],
+    lengths: list[int],
     inference: Inference,
     truncate: bool,
 ) -> Matrix:
@@ -207,7 +201,7 @@ async def _embed(
     async def embed_texts() -> None:
         if texts:
             wanted = [str(inputs[number]) for number in texts]
-            vectors[texts] = await inference.texts(wanted, truncate=truncate)
+            vectors[texts] = await inference.texts(wanted, truncate=truncate, lengths=lengths)
 
     async def embed_pictures() -> None:
         if pictures:

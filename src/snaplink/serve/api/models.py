@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,7 +16,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
-_EXAMPLE = {
+_EXAMPLE: dict[str, Any] = {
     "id": "ViT-B/32",
     "object": "model",
     "created": 1767225600,

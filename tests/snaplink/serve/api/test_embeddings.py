@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import clip
-from snaplink.images import load_image
+from snaplink.images import decode
 
 
 def embed(client, **body):
@@ -40,7 +40,7 @@ def refused(answer, status: int, code: str | None = None) -> dict:
 def directly(tiny, item: str | bytes) -> np.ndarray:
     if isinstance(item, str):
         return tiny.encode_texts([item], normalize=True)[0].numpy()
-    pixels = tiny.pixels(load_image(io.BytesIO(item), upright=True))
+    pixels = tiny.pixels(decode(item, upright=True))
     return tiny.encode_pixels(pixels[None], normalize=True)[0].numpy()
 
 
@@ -160,7 +160,7 @@ def test_messages_as_chat_models_take_them(client, owl):
         ({"input": "https://example.org/a.jpg", "user": 5}, 422, "user", "string"),
         ({"input": {"image": "https://example.org/a.jpg"}}, 400, "input", "--fetch-urls"),
         ({"input": {"image": "file:///etc/passwd"}}, 400, "input", "no other address"),
-        ({"input": {"image": "/etc/passwd"}}, 415, "input", "no picture"),
+        ({"input": {"image": "/etc/passwd"}}, 400, "input", "no base64"),
         ({"input": {"image": "???"}}, 400, "input", "no base64"),
         ({"input": "data:image/png;base64,"}, 415, "input", "empty file"),
         ({"input": "data:image/png;base64,AAAA"}, 415, "input", "no picture"),
