@@ -70,11 +70,13 @@ def data_url(picture: Image.Image) -> str:
 
 
 def on_white(picture: Image.Image) -> Image.Image:
-    """The picture in RGB, on white where it is transparent.
+    """The picture in RGB, on white where it is transparent; shades of 16 bits as the nearest of 8.
 
     >>> on_white(Image.new("LA", (1, 1))).getpixel((0, 0))
     (255, 255, 255)
     """
+    if picture.mode.startswith("I"):  # which Pillow would cut off at 255
+        picture = picture.convert("I").point(lambda shade: shade * (1 / 257) + 0.5).convert("L")
     if picture.mode not in ("RGB", "L"):
         coloured = picture.convert("RGBA")
         white = Image.new("RGBA", coloured.size, "white")

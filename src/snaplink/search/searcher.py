@@ -30,6 +30,9 @@ NEAR_DUPLICATE = 0.95
 _SPARE = 16
 """Candidates beyond those asked for: the graph compares in float16, and may confuse neighbours."""
 
+_COMPARED = 256
+"""Rows that are compared at once with all that are kept."""
+
 _MANY = 10_000
 """Where an index would have to give more candidates than this, exact search is no slower."""
 
@@ -221,11 +224,12 @@ class Searcher:
         rows = self.vectors(modality).take(found.positions)
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         kept: list[int] = []
-        for place, row in enumerate(rows):
+        for start in range(0, len(rows), _COMPARED):
+            block = rows[start : start + _COMPARED]
+            new = _unlike(block, rows[kept], limit)
+            kept += [start + place for place in new[: top - len(kept)]]
             if len(kept) == top:
                 break
-            if not kept or (rows[kept] @ row).max() < limit:
-                kept.append(place)
         return Ranked(found.positions[kept], found.scores[kept])
 
     def _hits(self, positions: Positions, scores: list[float]) -> list[Hit]:
@@ -235,6 +239,17 @@ class Searcher:
             Hit(position, row["key"], row["source"], max(-1.0, min(score, 1.0)), row)
             for position, score, row in zip(positions.tolist(), scores, rows, strict=True)
         ]
+
+
+def _unlike(rows: Matrix, before: Matrix, limit: float) -> list[int]:
+    """Which unit vectors ``[n, dim]`` are like none of some others, nor like one that is kept."""
+    new = (rows @ before.T).max(1, initial=-1.0) < limit
+    alike = rows @ rows.T >= limit
+    kept: list[int] = []
+    for place in np.flatnonzero(new).tolist():
+        if not alike[place, kept].any():
+            kept.append(place)
+    return kept
 
 
 def _candidates(
