@@ -64,7 +64,7 @@ Snapshot = Annotated[
 class QueryPart(BaseModel):
     """One of `text`, `image` and `id`, and how much it counts."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     text: str | None = Field(None, description="Words.")
     image: str | None = Field(None, description="A picture, as a data URL or base64.")
@@ -77,6 +77,7 @@ class SearchRequest(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         json_schema_extra={
             "examples": [
                 {"query": [{"text": "a clock"}], "top": 10},

@@ -1,0 +1,91 @@
+"""Answers are as the OpenAPI document says, whatever is sent: schemathesis makes it up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from schemathesis.config import (
+    ChecksConfig,
+    GenerationConfig,
+    PositiveDataAcceptanceConfig,
+    ProjectConfig,
+    ProjectsConfig,
+    SchemathesisConfig,
+)
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from snaplink.fake_encoder import FakeEncoder
+from snaplink.serve.app import create_app
+from snaplink.serve.settings import Settings
+
+EXAMPLES = 40
+"""Of each operation, valid ones and invalid ones, beside those that try each parameter's edges."""
+
+MEANING = {"/v1/embeddings", "/v1/classify", "/v1/search"}
+"""What these are sent may have the right form and mean nothing: base64 that is no picture, say."""
+
+DOCUMENT = create_app(Settings()).openapi()
+OPERATIONS = [
+    pytest.param(path, method, operation, id=f"{method.upper()} {path}")
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+]
+
+_generation = GenerationConfig(max_examples=EXAMPLES, deterministic=True, no_shrink=True)
+_accepted = PositiveDataAcceptanceConfig(expected_statuses=["2xx", "304", "404", "410"])
+_project = ProjectConfig(
+    generation=_generation, checks=ChecksConfig(positive_data_acceptance=_accepted)
+)
+api = schemathesis.openapi.from_dict(
+    DOCUMENT, config=SchemathesisConfig(seed=0, projects=ProjectsConfig(default=_project))
+)
+
+
+@pytest.fixture(scope="module")
+def url(serving) -> Iterator[str]:
+    with serving(FakeEncoder()) as address:
+        yield address
+
+
+@api.parametrize()
+def test_answers_are_as_the_document_says(case: schemathesis.Case, url: str):
+    unchecked = [positive_data_acceptance] if case.path in MEANING else []
+    case.call_and_validate(base_url=url, excluded_checks=unchecked)
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
+def test_the_examples_of_the_document_are_answered(
+    path: str, method: str, operation: dict[str, Any], url: str
+):
+    for example in examples(operation):
+        answer = httpx.request(method, f"{url}{path.lstrip('/')}", json=example)
+        assert answer.status_code == int(min(operation["responses"])), answer.text
+
+
+def examples(operation: dict[str, Any]) -> list[Any]:
+    content = operation.get("requestBody", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema", {})
+    name = schema.get("$ref", "").rpartition("/")[2]
+    found: list[Any] = DOCUMENT["components"]["schemas"].get(name, schema).get("examples", [])
+    return found
+
+
+def test_there_are_examples_of_what_takes_a_body():
+    having = [parameter.id for parameter in OPERATIONS if examples(parameter.values[2])]
+    taking = [parameter.id for parameter in OPERATIONS if "requestBody" in parameter.values[2]]
+    assert having == taking != []
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
+def test_the_document_says_where_the_token_is_needed(
+    path: str, method: str, operation: dict[str, Any], served
+):
+    answer = httpx.request(method, f"{served.url}{path.lstrip('/').replace('{id}', 'x')}", json={})
+    needed = operation.get("security", DOCUMENT["security"]) != []
+    assert (answer.status_code == 401) == needed, answer.text
+    if needed:
+        assert answer.json()["error"]["code"] == "invalid_api_key"
