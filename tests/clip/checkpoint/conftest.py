@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,10 @@ SIZES = (8, 32, 1, 64, 16, 8, 40, 64, 1, 1)
 
 @pytest.fixture
 def model() -> CLIP:
+    return small()
+
+
+def small() -> CLIP:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return CLIP(*SIZES).eval()
@@ -35,10 +40,17 @@ def save(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def archive(model: CLIP, tmp_path: Path) -> Path:
+def archive(traced: bytes, tmp_path: Path) -> Path:
     """A TorchScript archive as OpenAI's: half precision, and three sizes as buffers."""
-    scripted = CLIP(*SIZES).eval()
-    scripted.load_state_dict(model.state_dict())
+    path = tmp_path / "scripted.pt"
+    path.write_bytes(traced)
+    return path
+
+
+@pytest.fixture(scope="session")
+def traced() -> bytes:
+    """Tracing takes a second; what it gives is the same each time."""
+    scripted = small()
     convert_weights(scripted)
     for name in ("context_length", "vocab_size"):
         delattr(scripted, name)
@@ -48,9 +60,8 @@ def archive(model: CLIP, tmp_path: Path) -> Path:
     picture = torch.ones(1, 3, SIZES[1], SIZES[1], dtype=torch.half)
     text = torch.ones(1, SIZES[5], dtype=torch.long)
     inputs = {"encode_image": picture, "encode_text": text, "forward": (picture, text)}
+    file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch deprecates its own TorchScript
-        torch.jit.save(
-            torch.jit.trace_module(scripted, inputs, check_trace=False), tmp_path / "scripted.pt"
-        )
-    return tmp_path / "scripted.pt"
+        torch.jit.save(torch.jit.trace_module(scripted, inputs, check_trace=False), file)
+    return file.getvalue()
