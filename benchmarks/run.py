@@ -34,6 +34,9 @@ BENCHES = {
     "probe": ("probing", "bench", 1),
     "search": ("searching", "bench", 3),
     "open": ("searching", "bench_open", 3),
+    "serve": ("serving", "bench", 1),
+    "soak": ("serving", "bench_soak", 1),
+    "hostile": ("serving", "bench_hostile", 1),
 }
 
 

@@ -18,8 +18,8 @@ WORKLOADS = ("captions", "pictures", "half and half")
 SIDE = 224
 
 _PARTS = (
-    "small large old new red green blue white black wooden shiny quiet young fast plain".split(),
-    "cat dog horse boat train house tree bird bicycle child flower bridge lamp piano".split(),
+    ["small", "large", "old", "new", "red", "green", "blue", "white", "black", "wooden", "shiny"],
+    ["cat", "dog", "horse", "boat", "train", "house", "tree", "bird", "bicycle", "child", "piano"],
     ["on a hill", "at the beach", "in a street", "by a window", "in a garden", "near a river"],
     ["in summer", "in winter", "at night", "at noon", "in the rain", "in the fog", "at sunset"],
     ["seen from far away", "in close up", "in black and white", "painted in oil"],
