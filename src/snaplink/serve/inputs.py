@@ -41,7 +41,7 @@ _NO_SPACE = re.compile(rf"[^ \t\r\n]{{{_SIGNS + 1}}}")
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class TextPart(_Part):
@@ -50,6 +50,8 @@ class TextPart(_Part):
 
 
 class ImageUrl(BaseModel):
+    model_config = ConfigDict(strict=True)
+
     url: str = Field(description="A data URL.", examples=["data:image/png;base64,iVBORw0KGgo…"])
     detail: str | None = Field(None, description="Taken, and without effect.")
 
@@ -74,6 +76,8 @@ InputForm = str | list[str | Part] | Part
 
 class Message(BaseModel):
     """A message as in chats, of one text or picture."""
+
+    model_config = ConfigDict(strict=True)
 
     role: str = "user"
     content: str | list[TextPart | ImagePart]

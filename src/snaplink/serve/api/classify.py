@@ -37,6 +37,7 @@ class ClassifyRequest(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         json_schema_extra={"examples": [{"pictures": [_DOT], "labels": ["a cat", "a dog"]}]},
     )
 
@@ -173,7 +174,7 @@ def _from_form(
     pictures: list[Input] = []
     names: list[str | None] = []
     texts: dict[str, list[str]] = {"labels": [], "templates": []}
-    single: dict[str, str] = {}
+    single: dict[str, str | int] = {}
     for field in fields:
         if field.name == "pictures":
             name = f"pictures[{len(pictures)}]"
@@ -182,7 +183,7 @@ def _from_form(
         elif field.name in texts:
             texts[field.name].append(field.text)
         elif field.name in ("model", "top") and field.name not in single:
-            single[field.name] = field.text
+            single[field.name] = _number(field.text) if field.name == "top" else field.text
         else:
             raise ApiError(
                 422,
@@ -203,6 +204,11 @@ def _from_form(
     except ValidationError as error:
         raise wrong_form(error) from None
     return asked, pictures, names
+
+
+def _number(text: str) -> str | int:
+    """What a form says as text; what is no number is refused with the other fields."""
+    return int(text) if text.isdecimal() and len(text) < 10 else text
 
 
 def _labels(asked: ClassifyRequest, settings: Settings) -> list[str]:

@@ -47,6 +47,7 @@ class EmbeddingsRequest(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         json_schema_extra={
             "examples": [
                 {"input": "a photo of a cat"},

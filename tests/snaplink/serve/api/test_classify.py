@@ -53,7 +53,7 @@ def test_the_classifiers_own_values(client, tiny, files, templates):
     classifier = ZeroShotClassifier(tiny, LABELS, upright=True, **options)
     expected = [
         {score.label: score.score for score in prediction.scores}
-        for prediction in classifier.predict([EXAMPLES / name for name in NAMES])
+        for prediction in map(classifier, [EXAMPLES / name for name in NAMES])
     ]
     for answer in (
         ask(client, files, **options),
@@ -76,8 +76,8 @@ def test_the_form_of_the_answer(client, files):
     ]
     named = form(client, files, {"labels": LABELS, "model": "tiny"}).json()
     assert [row["name"] for row in named["data"]] == NAMES
-    quoted = form(client, files[:1], {"labels": ['"a\\" ☃', "b"]}, names=['../x/☃ q.png']).json()
-    assert quoted["data"][0]["name"] == '☃ q.png'
+    quoted = form(client, files[:1], {"labels": ['"a\\" ☃', "b"]}, names=["../x/☃ q.png"]).json()
+    assert quoted["data"][0]["name"] == "☃ q.png"
     assert {each["label"] for each in quoted["data"][0]["scores"]} == {'"a\\" ☃', "b"}
 
 
@@ -105,6 +105,7 @@ def test_only_the_best(client, files):
         ({"templates": []}, 400, None, "template"),
         ({"templates": ["{}"] * 5}, 413, "templates", "4 are accepted"),
         ({"top": 0}, 422, "top", "greater"),
+        ({"top": "2"}, 422, "top", "integer"),
         ({"model": "other"}, 404, "model", "'tiny' is"),
         ({"what": 1}, 422, "what", "not permitted"),
         ({"pictures": []}, 422, "pictures", "at least 1"),
