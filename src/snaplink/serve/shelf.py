@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -43,6 +43,7 @@ _SEARCHES, _WAITING = 4, 256
 
 _log = logging.getLogger("snaplink.serve")
 Result = TypeVar("Result")
+_Stamp: TypeAlias = "tuple[int, int] | None"
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,9 @@ class Shelf:
         """
         path = self._settings.store if self._demo is None else await self._demo.start()
         assert path is not None
-        await self._open(Path(path))
-        self._watching = asyncio.create_task(self._watch(Path(path)))
+        seen = _stamp(path)
+        await self._open(path)
+        self._watching = asyncio.create_task(self._watch(path, seen))
 
     async def close(self) -> None:
         """End what runs in the background; the demo's store goes."""
@@ -251,9 +253,9 @@ class Shelf:
         await asyncio.to_thread(check_model_of, standing, self._inference.encoder)
         self._states = [*self._states, standing][-_FORMER - 1 :]
 
-    async def _watch(self, path: Path) -> None:
+    async def _watch(self, path: Path, seen: _Stamp) -> None:
         """Look whether the manifest has changed; what cannot be opened is tried again."""
-        seen, told = _stamp(path), ""
+        told = ""
         while True:
             await asyncio.sleep(_LOOKS)
             now = _stamp(path)
@@ -279,7 +281,7 @@ def _opened(path: Path) -> Standing:
     return Standing(Store.open(path), lambda note: _log.info("%s", note))
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: Path) -> _Stamp:
     try:
         status = (path / "manifest.json").stat()
     except OSError:
