@@ -14,6 +14,7 @@ from snaplink.errors import (
     BusyError,
     PictureError,
     RefusedError,
+    ServerError,
     UnreachableError,
 )
 from snaplink.prediction import Prediction
@@ -41,6 +42,9 @@ __all__ = [
 
 Read = TypeVar("Read")
 
+_TOO_MUCH = {408, 413, 504}
+"""A request that did not arrive in time, or is too large, or was not answered in time."""
+
 _LOOK_AGAIN = 0.2
 """Seconds between two looks at whether the server is ready."""
 
@@ -53,7 +57,7 @@ def embed(server: Server, inputs: Iterable[Input], **options: object) -> Talk[Ma
         return Request("POST", "v1/embeddings", server.with_model(body))
 
     parts = []
-    for parcel in parcels(inputs):
+    for parcel in parcels(inputs, server.most):
         parts += yield from _sent(server, parcel, request, answers.embeddings)
     if not parts:
         model, *_ = yield from models(server)
@@ -80,7 +84,7 @@ def classify(
         return Request("POST", "v1/classify", server.with_model(body))
 
     predictions: list[Prediction] = []
-    for parcel in parcels(of_pictures(pictures)):
+    for parcel in parcels(of_pictures(pictures), server.most):
         answered = yield from _sent(server, parcel, request, answers.scores)
         rows = [row for rows in answered for row in rows]
         predictions += [Prediction(each.path, row) for each, row in zip(parcel, rows, strict=True)]
@@ -206,7 +210,7 @@ def _sent(
     request: Callable[[Parcel], Request],
     read: Callable[[httpx.Response, int], Read],
 ) -> Talk[list[Read]]:
-    """A parcel's results, in one piece, or in more where the server takes less at once.
+    """A parcel's results, in one piece, or in more where that is too much at once.
 
     Raises:
         PictureError: the server refuses one of the pictures.
@@ -215,14 +219,20 @@ def _sent(
     try:
         answer = yield from exchange(server, request(parcel))
         return [read(answer, len(parcel))]
-    except RefusedError as error:
-        culprit = named_in(error, parcel)
-        if culprit is None and not (error.status == 413 and len(parcel) > 1):
-            raise
-        refused: Exception | None = culprit.refused(error) if culprit else None
-    if refused:
+    except (BusyError, RefusedError) as error:
+        refused = _refused(error, parcel)
+    if refused is not None:
         raise refused
+    server.most.inputs = min(server.most.inputs, (len(parcel) + 1) // 2)
     results = []
     for half in halves(parcel):
         results += yield from _sent(server, half, request, read)
     return results
+
+
+def _refused(error: ServerError, parcel: Parcel) -> PictureError | ServerError | None:
+    """What the caller is told; None if the server may do with less at once."""
+    named = named_in(error, parcel)
+    if named is not None:
+        return named.refused(error)
+    return None if error.status in _TOO_MUCH and len(parcel) > 1 else error

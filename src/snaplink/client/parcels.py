@@ -6,17 +6,24 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from snaplink.errors import ArgumentError, PictureError, RefusedError
+from snaplink.errors import ArgumentError, PictureError, RefusedError, ServerError
 
 from .pictures import AnyPicture, as_url, path_of, several
 
-__all__ = ["Input", "Parcel", "halves", "named_in", "of_pictures", "of_texts", "parcels"]
+__all__ = ["Input", "Most", "Parcel", "halves", "named_in", "of_pictures", "of_texts", "parcels"]
 
-_MOST = 64
-"""Inputs in a request: the server makes its batches itself, and a lost answer costs little."""
 
-_MOST_CHARACTERS = 32 * 2**20
-"""Characters of texts and of pictures in base64: half of what the server takes by default."""
+@dataclass
+class Most:
+    """What is sent in a request at most.
+
+    Attributes:
+        inputs: the server makes its batches itself, and a lost answer costs little.
+        characters: of texts and of pictures in base64; half of what the server takes by default.
+    """
+
+    inputs: int = 64
+    characters: int = 32 * 2**20
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class Input:
             return {"type": "image_url", "image_url": {"url": self.value}}
         return {"type": "text", "text": self.value}
 
-    def refused(self, error: RefusedError) -> PictureError | RefusedError:
+    def refused(self, error: ServerError) -> PictureError | RefusedError:
         """The server's complaint of this input, with the name that the caller knows it by."""
         problem = error.problem.removeprefix(error.param or "").lstrip(": ")
         if self.is_picture:
@@ -84,20 +91,22 @@ def of_pictures(pictures: AnyPicture | Iterable[AnyPicture]) -> Iterator[Input]:
         yield Input(name, as_url(picture, name), is_picture=True, path=path)
 
 
-def parcels(
-    inputs: Iterable[Input], most: int = _MOST, most_characters: int = _MOST_CHARACTERS
-) -> Iterator[Parcel]:
+def parcels(inputs: Iterable[Input], most: Most) -> Iterator[Parcel]:
     """Inputs in their order, as many together as may be sent.
 
-    >>> [len(parcel) for parcel in parcels(of_texts(["one", "two", "three"]), most=2)]
+    Args:
+        inputs: each is taken when its turn comes.
+        most: may become less meanwhile.
+
+    >>> [len(parcel) for parcel in parcels(of_texts(["one", "two", "three"]), Most(inputs=2))]
     [2, 1]
-    >>> [len(parcel) for parcel in parcels(of_texts(["one", "two", "three"]), most_characters=7)]
+    >>> [len(parcel) for parcel in parcels(of_texts(["one", "two", "three"]), Most(characters=7))]
     [2, 1]
     """
     waiting, characters = list[Input](), 0
     for each in inputs:
-        too_many = len(waiting) == most or characters + len(each.value) > most_characters
-        if waiting and too_many:
+        too_large = characters + len(each.value) > most.characters
+        if waiting and (len(waiting) >= most.inputs or too_large):
             yield tuple(waiting)
             waiting, characters = [], 0
         waiting.append(each)
@@ -112,7 +121,7 @@ def halves(parcel: Parcel) -> tuple[Parcel, Parcel]:
     return parcel[:middle], parcel[middle:]
 
 
-def named_in(error: RefusedError, parcel: Parcel) -> Input | None:
+def named_in(error: ServerError, parcel: Parcel) -> Input | None:
     """The input that the server complains of, by its place in what was sent; None of all of it.
 
     >>> parcel = tuple(of_texts(["a cat", "a dog"]))

@@ -14,6 +14,8 @@ import httpx
 
 from snaplink.errors import ArgumentError
 
+from .parcels import Most
+
 __all__ = ["DEFAULT_URL", "Server", "server_at"]
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -30,6 +32,7 @@ class Server:
         timeout: seconds for connecting, and as many without a byte of the answer.
         retries: how often a request is sent again.
         reached: whether it has answered this client yet: if so, it may be restarting.
+        most: what it is sent at once; less, once it could not do with that.
     """
 
     url: str
@@ -38,6 +41,7 @@ class Server:
     timeout: float
     retries: int
     reached: bool = False
+    most: Most = field(default_factory=Most, repr=False)
 
     @property
     def options(self) -> dict[str, Any]:

@@ -112,6 +112,23 @@ def test_where_the_server_takes_less_at_once_it_is_given_less(client_of):
     assert max(server.sizes) <= 5
 
 
+@pytest.mark.parametrize("status", [408, 413, 504])
+def test_what_was_too_much_once_is_not_sent_again(client_of, status: int):
+    sizes = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sizes.append(len(said(request)["input"]))
+        return refusal(status, "too much") if sizes[-1] > 20 else Embedder()(request)
+
+    client = client_of(answer)
+    assert client.embed_texts("x" * size for size in range(1, 129)).shape == (128, 4)
+    assert sizes[:4] == [64, 32, 16, 16]
+    assert max(sizes[4:]) <= 32
+    first = len(sizes)
+    client.embed_texts("x" * size for size in range(1, 129))
+    assert max(sizes[first:]) == 16
+
+
 def test_one_input_that_is_too_large_for_the_server_is_an_error(client_of):
     with pytest.raises(RefusedError, match="1 inputs, 0 at most"):
         client_of(Embedder(takes=0)).embed_texts(["a", "b"])
