@@ -74,6 +74,17 @@ def test_a_page_that_comes_too_early_waits(passing: Server, visit: Visit) -> Non
     expect(page.get_by_role("heading", name="One moment")).to_be_hidden()
 
 
+def test_a_page_that_cannot_begin_tries_again(demo: Server, visit: Visit) -> None:
+    page = visit(demo.url, expected={500})
+    error = {"message": "something is wrong"}
+    page.route("**/v1/store", lambda route: route.fulfill(status=500, json={"error": error}))
+    page.reload()
+    expect(page.get_by_text("something is wrong")).to_be_visible()
+    page.unroute("**/v1/store")
+    expect(page.locator(FIRST)).to_have_accessible_name("banana")
+    expect(page.get_by_text("something is wrong")).to_be_hidden()
+
+
 def test_a_store_that_grows_is_seen(passing: Server, visit: Visit, tmp_path: Path) -> None:
     page = visit(passing.url, expected={410})
     status = page.get_by_role("status")

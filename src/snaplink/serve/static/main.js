@@ -8,6 +8,7 @@ import { receive } from "./pictures.js";
 import { SearchView } from "./search_view.js";
 import { askForToken, useAddress } from "./session.js";
 
+const PATIENCE = 3000; // milliseconds
 const VIEWS = ["search", "classify"];
 
 /** @returns {string} the view that the address names */
@@ -30,7 +31,7 @@ function showWaiting(waiting, reason = "") {
   const box = byId("waiting");
   box.hidden = !waiting;
   box.querySelector("p").textContent = reason;
-  if (waiting) showView("");
+  showView(waiting ? "" : viewOf());
 }
 
 /** @param {SearchView} search @param {ClassifyView} classify */
@@ -101,10 +102,15 @@ async function begin() {
   return again;
 }
 
-/** What keeps the page from beginning is said, unless the banner or the form say it. @param {any} error */
-function failed(error) {
+/**
+ * What keeps the page from beginning is said and tried again, unless the banner or the form see to it.
+ * @param {any} error @param {() => void} retry
+ */
+function failed(error, retry) {
   if (!(error instanceof Refused)) throw error;
-  if (error.status !== 0 && error.status !== 401) showWaiting(true, error.message);
+  if (error.status === 0 || error.status === 401) return null;
+  showWaiting(true, error.message);
+  setTimeout(retry, PATIENCE);
   return null;
 }
 
@@ -117,7 +123,7 @@ async function main() {
     if (again) return again();
     if (beginning) return undefined;
     beginning = true;
-    again = await begin().catch(failed);
+    again = await begin().catch((error) => failed(error, goOn));
     beginning = false;
     return undefined;
   };
