@@ -215,14 +215,15 @@ class Batcher:
         """Seconds for which a line's batch still waits for more.
 
         Clients that were answered together mostly ask again together: without them, batches of
-        one and of all others would take turns.
+        one and of all others would take turns. The time begins with the first who is back, for
+        until then the answers are still being sent.
         """
         until = 0.0
         if len(line.items) < self._max_batch:
             if line.coming:
                 until = line.items.first().since
             if len(line.items) < line.returning:
-                until = max(until, line.freed)
+                until = max(line.items.first().since, line.freed)
         return until + self._max_wait - time.monotonic() if until else 0.0
 
     # In the loop again.

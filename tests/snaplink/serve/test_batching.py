@@ -133,6 +133,25 @@ def test_who_is_expected_and_does_not_come_is_not_waited_for_long():
     asyncio.run(main())
 
 
+def test_who_was_answered_together_is_waited_for_from_the_first_who_is_back():
+    async def main():
+        recorder = Recorder()
+        made = batcher(recorder, max_wait=1.0)
+        await held(recorder, made)
+        answers = [made.submit("text", [number], number)[0] for number in (1, 2)]
+        recorder.free.set()
+        await asyncio.gather(*answers)
+        await asyncio.sleep(1.1)
+        again = made.submit("text", [3], 1)
+        await asyncio.sleep(0.1)
+        again += made.submit("text", [4], 2)
+        assert await asyncio.gather(*again) == [6, 8]
+        await made.close()
+        return recorder.batches
+
+    assert asyncio.run(main()) == [[0], [1, 2], [3, 4]]
+
+
 def test_inputs_of_clients_that_are_gone_are_never_computed():
     async def main():
         recorder = Recorder()

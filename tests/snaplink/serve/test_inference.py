@@ -257,6 +257,7 @@ def test_lengths_are_those_of_the_tokens_and_long_texts_do_not_stop_the_loop():
             with pytest.raises(TextTooLongError):
                 await inference.lengths([LONG])
             texts = ["a cat", "a", "a photo of a cat"]
+            assert await inference.lengths([]) == []
             found = await inference.lengths(texts)
             vectors = await inference.texts(texts, lengths=found)
             assert np.array_equal(vectors, await inference.texts(texts))
