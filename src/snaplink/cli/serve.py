@@ -118,7 +118,7 @@ def serve(
     workers: int | None,
     open_page: bool,
 ) -> None:
-    """Serve a model and a store by HTTP, with a page to search and classify.
+    """Answer over HTTP, with a page to search and classify.
 
     STORE is a directory that `snaplink embed` made; without it, example pictures are shown. Only
     this machine reaches the server, unless --host says otherwise. Ctrl-C ends it when the

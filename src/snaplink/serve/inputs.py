@@ -34,6 +34,8 @@ _TOKENS = (
     "OpenAIEmbeddings(check_embedding_ctx_length=False))"
 )
 
+_ALL_TEXTS = 500_000
+"""Characters of all texts of a request."""
 _LETTERS, _SIGNS = 200, 100
 """More are no word, and the time to cut one into tokens grows with its length's square."""
 _ENDLESS = re.compile(rf"[^\W\d_]{{{_LETTERS + 1}}}|(?:[^\w\s]|_){{{_SIGNS + 1}}}")
@@ -110,7 +112,9 @@ def from_input(value: object, settings: Settings, name: str = "input") -> list[I
     if isinstance(value[0], (int, list)):
         raise ApiError(400, f"{name} has lists of numbers, and {_TOKENS}", name)
     check_count(len(value), settings, name)
-    return [_one(item, f"{name}[{number}]", settings) for number, item in enumerate(value)]
+    inputs = [_one(item, f"{name}[{number}]", settings) for number, item in enumerate(value)]
+    _check_length(inputs, name)
+    return inputs
 
 
 def from_messages(messages: Sequence[Message], settings: Settings) -> list[Input]:
@@ -139,6 +143,14 @@ def check_count(count: int, settings: Settings, name: str = "input") -> None:
             name,
             "too_many_inputs",
         )
+
+
+def _check_length(inputs: list[Input], name: str) -> None:
+    """Refuse more text than is cut into tokens in a few seconds."""
+    length = sum(len(item) for item in inputs if isinstance(item, str))
+    if length > _ALL_TEXTS:
+        message = f"{length:,} characters of text in one request, and {_ALL_TEXTS:,} are accepted"
+        raise ApiError(413, f"{message}: send several requests", name, "too_much_text")
 
 
 def _one(item: object, name: str, settings: Settings) -> Input:

@@ -105,6 +105,7 @@ def configure(*, terminal: bool) -> None:
     handler.setFormatter(_Readable() if terminal else _JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(True)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # it warns of what strangers send
     _logger.setLevel(logging.INFO)
 
 

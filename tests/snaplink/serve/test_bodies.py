@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -193,6 +194,17 @@ def test_json_that_is_none_or_means_several_things(body, message):
     with pytest.raises(ApiError, match=message) as error:
         json_of(body)
     assert error.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" + b"[[],{}]," * 2_000_000 + b"1]", b"[" + b"1," * 9_000_000 + b"1]"]
+)
+def test_json_of_millions_of_parts_is_refused_at_once(body):
+    begun = time.perf_counter()
+    with pytest.raises(ApiError, match="more parts") as error:
+        json_of(body)
+    assert error.value.status == 413
+    assert time.perf_counter() - begun < 1
 
 
 def test_json_that_is_read():

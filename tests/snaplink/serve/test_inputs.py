@@ -111,6 +111,14 @@ def test_texts_that_would_keep_the_tokenizer_for_seconds(text):
     assert time.perf_counter() - begun < 1
 
 
+def test_all_texts_of_a_request_are_so_long_at_most():
+    text = "word " * 2000
+    assert len(from_input([text] * 50, CLOSED)) == 50
+    with pytest.raises(ApiError, match="510,000 characters") as error:
+        from_input([text] * 51, CLOSED)
+    assert error.value.code == "too_much_text"
+
+
 @given(st.text(max_size=300) | st.text("a \x1bé😀&;#1", max_size=600))
 def test_what_passes_has_no_endless_words(text):
     """Neither as it is nor as the tokenizer cleans it."""

@@ -21,8 +21,9 @@ from snaplink.serve.metrics import Metrics
 @pytest.fixture
 def written(monkeypatch):
     """Configures the log, and gives what was written since then."""
-    root, server = logging.getLogger(), logging.getLogger("snaplink.serve")
-    before, levels = root.handlers[:], (root.level, server.level)
+    root = logging.getLogger()
+    changed = [root, logging.getLogger("snaplink.serve"), logging.getLogger("uvicorn")]
+    before, levels = root.handlers[:], [logger.level for logger in changed]
     stream = io.StringIO()
 
     def configured(*, terminal: bool):
@@ -33,8 +34,8 @@ def written(monkeypatch):
     yield configured
     logging.captureWarnings(False)
     root.handlers[:] = before
-    root.setLevel(levels[0])
-    server.setLevel(levels[1])
+    for logger, level in zip(changed, levels, strict=True):
+        logger.setLevel(level)
 
 
 def asking(status: int = 200) -> TestClient:
@@ -93,6 +94,7 @@ def test_any_other_is_replaced(strange):
 
 def test_other_parts_warn_in_the_same_form(written):
     lines = written(terminal=False)
+    logging.getLogger("PIL").warning("that is a strange picture")
     logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
     logging.getLogger("asyncio").error("a task")
     logging.getLogger("uvicorn.error").info("nobody wants to know")

@@ -19,7 +19,9 @@ class Opening(BaseModel):
     """What opens a session."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, json_schema_extra={"examples": [{"token": "what snaplink serve printed"}]}
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"token": "what snaplink serve printed"}]},
     )
 
     token: str = Field(description="The server's token.", max_length=1000)
