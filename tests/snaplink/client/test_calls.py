@@ -134,6 +134,13 @@ def test_one_input_that_is_too_large_for_the_server_is_an_error(client_of):
         client_of(Embedder(takes=0)).embed_texts(["a", "b"])
 
 
+def test_long_texts_go_in_requests_of_bounded_size(client_of):
+    server = Embedder()
+    matrix = client_of(server).embed_texts("x" * 10_000 for _ in range(64))
+    assert matrix[:, 0].tolist() == [10_000] * 64
+    assert server.sizes == [40, 24]
+
+
 def test_large_pictures_go_in_requests_of_bounded_size(client_of):
     server = Embedder()
     pictures = [bytes([number]) * 9_000_000 for number in range(1, 5)]
