@@ -244,7 +244,7 @@ def test_prepared_ends_at_another_error_and_stops_its_threads():
     before = threading.active_count()
     with pytest.raises(KeyError):
         list(images.prepared(range(100), prepare, threads=2))
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # other tests' may end meanwhile
 
 
 def test_photographs_are_told_from_drawings():
