@@ -131,7 +131,7 @@ def serve(
     """
     from urllib.parse import quote
 
-    from snaplink.serve.listening import address_of, listen
+    from snaplink.serve.listening import listen
     from snaplink.serve.settings import Settings
 
     if token and no_auth:
@@ -159,16 +159,16 @@ def serve(
         sockets = listen(host, port)
         for each in sockets:
             until_the_end.enter_context(each)
-        address = address_of(sockets)
-        page = f"{address}#token={quote(token, safe='')}" if token else address
-        _run(settings, sockets, address, page, open_page=open_page)
+        shown = f"#token={quote(token, safe='')}" if token else ""
+        _run(settings, sockets, shown, open_page=open_page)
 
 
-def _run(
-    settings: Settings, sockets: list[socket], address: str, page: str, *, open_page: bool
-) -> None:
+def _run(settings: Settings, sockets: list[socket], shown: str, *, open_page: bool) -> None:
+    """Serve, and say so; `shown` is what the page's address has behind it."""
     from snaplink.serve import logs
+    from snaplink.serve.listening import address_for_others, address_of
 
+    address, others = address_of(sockets), address_for_others(sockets)
     terminal = sys.stderr.isatty()
     logs.configure(terminal=terminal)
     if terminal:
@@ -178,11 +178,11 @@ def _run(
 
     def greet(served: Served) -> None:
         if terminal:
-            click.echo(_greeting(served, page), err=True)
+            click.echo(_greeting(served, address + shown, others and others + shown), err=True)
         else:
             logs.event("ready", url=address, model=served.model, rows=served.rows)
         if open_page:
-            _open(page)
+            _open(address + shown)
 
     from snaplink.serve.running import run
 
@@ -206,15 +206,16 @@ def _made_up(host: str) -> str | None:
     return secrets.token_urlsafe(24)
 
 
-def _greeting(served: Served, page: str) -> str:
-    shown = served.store or "example pictures"
+def _greeting(served: Served, page: str, others: str | None) -> str:
     lines = {
         "Open": click.style(page, bold=True),
+        "From elsewhere": others,
         "Model": f"{served.model}, {served.precision}",
-        "Store": f"{shown}, {served.rows:,} rows",
+        "Store": f"{served.store or 'example pictures'}, {served.rows:,} rows",
         "Stop": "Ctrl-C",
     }
-    return "\n" + "\n".join(f"  {name:5}  {value}" for name, value in lines.items()) + "\n"
+    shown = [f"  {name:14}  {value}" for name, value in lines.items() if value]
+    return "\n".join(["", *shown, ""])
 
 
 def _open(page: str) -> None:

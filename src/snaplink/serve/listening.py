@@ -6,7 +6,7 @@ import errno
 import ipaddress
 import socket
 
-__all__ = ["address_of", "is_address", "is_loopback", "listen"]
+__all__ = ["address_for_others", "address_of", "is_address", "is_loopback", "listen"]
 
 _WAITING = 1024
 """Connections that the system holds until the server takes them."""
@@ -51,6 +51,12 @@ def address_of(sockets: list[socket.socket]) -> str:
     host, port = sockets[0].getsockname()[:2]
     host = _EVERYWHERE.get(host, host)
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def address_for_others(sockets: list[socket.socket]) -> str | None:
+    """The address for other machines, of a server that listens everywhere; they may know it."""
+    host, port = sockets[0].getsockname()[:2]
+    return f"http://{socket.gethostname()}:{port}/" if host in _EVERYWHERE else None
 
 
 def is_loopback(host: str) -> bool:

@@ -135,15 +135,14 @@ def test_clients_do_not_notice_that_it_was_killed_and_started_again():
                 first.process.wait()
                 with Running("--workers", "1", "--port", port).ready() as second:
                     assert second.url == first.url
-                    time.sleep(6)  # as long as the longest pause between two attempts
-                    until.set()
+                    until.set()  # what was asked of the first is answered by the second
                     counts = [each.result() for each in asking]
                     with second.client() as metrics:
                         lines = metrics.get("/metrics").text.splitlines()
                     assert second.end() == 0
             finally:
                 until.set()
-    assert min(counts) > 1
+    assert min(counts) >= 1
     answered = [line for line in lines if 'route="/v1/embeddings",status="200"' in line]
     assert float(answered[0].split()[-1]) >= 8  # the second has answered, too
     assert not any(Path(f"/proc/{child}").exists() for child in children)
@@ -162,6 +161,7 @@ def test_a_terminal_shows_where_to_click_and_how_to_stop(store):
         address, _, token = page.partition("#token=")
         assert address.startswith("http://127.0.0.1:")
         assert len(token) >= 24
+        assert f"http://{socket.gethostname()}:{address.split(':')[2]}#token={token}" in said
         assert "tiny, fp32" in said
         assert "few.store, 3 rows" in said
         with Client(page) as client:

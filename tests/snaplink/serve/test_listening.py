@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from snaplink.serve.listening import address_of, is_loopback, listen
+from snaplink.serve.listening import address_for_others, address_of, is_loopback, listen
 
 
 def closed(sockets: list[socket.socket]) -> None:
@@ -14,10 +14,15 @@ def closed(sockets: list[socket.socket]) -> None:
         each.close()
 
 
+def port_of(sockets: list[socket.socket]) -> int:
+    return sockets[0].getsockname()[1]
+
+
 def test_a_free_port_is_one_for_all_addresses():
     sockets = listen("localhost", 0)
     assert len({each.getsockname()[1] for each in sockets}) == 1
     assert sockets[0].family == socket.AF_INET
+    assert address_for_others(sockets) is None
     with socket.create_connection(("127.0.0.1", sockets[0].getsockname()[1]), timeout=5):
         pass
     closed(sockets)
@@ -26,6 +31,7 @@ def test_a_free_port_is_one_for_all_addresses():
 def test_everywhere_is_clicked_here():
     sockets = listen("0.0.0.0", 0)
     assert address_of(sockets).startswith("http://127.0.0.1:")
+    assert address_for_others(sockets) == f"http://{socket.gethostname()}:{port_of(sockets)}/"
     closed(sockets)
 
 
