@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Demo"]
 
 _AT_ONCE = 16
-_PATIENCE = 10.0
+_PATIENCE = 5.0
 """Seconds for which a server waits for all of them; a large model does the others later."""
 
 _EXAMPLES = (FOLDER.parent / "examples", FOLDER.parents[3] / "examples")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+import torch
 
 from snaplink.errors import StoreError
 from snaplink.store import Store
@@ -76,7 +78,9 @@ class Shelf:
         self._demo = Demo(inference) if settings.store is None else None
         self._states: list[Standing] = []
         self._facts: dict[str, list[dict[str, Any]]] = {}
-        self._threads = ThreadPoolExecutor(_SEARCHES, thread_name_prefix="search")
+        self._threads = ThreadPoolExecutor(
+            _SEARCHES, "search", initializer=_use_one_core, initargs=(torch.get_num_threads(),)
+        )
         self._waiting = 0
         self._watching: asyncio.Task[None] | None = None
         self._pictures = Pictures(
@@ -275,6 +279,15 @@ class Shelf:
         path = self.standing.path
         if (await asyncio.to_thread(Store.open, path)).snapshot != self.standing.snapshot:
             await self._open(path)
+
+
+def _use_one_core(others: int) -> None:
+    """In this thread: beside the model's threads, several would mostly wait for one another."""
+    torch.set_num_threads(1)
+    # That is also what further threads would begin with, unless another one says so.
+    again = threading.Thread(target=torch.set_num_threads, args=(others,))
+    again.start()
+    again.join()
 
 
 def _opened(path: Path) -> Standing:

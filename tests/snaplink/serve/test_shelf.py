@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 from snaplink.errors import StoreError
 from snaplink.fake_encoder import FakeEncoder
@@ -240,6 +241,25 @@ def test_what_the_store_is(tmp_path):
     assert [column["name"] for column in facts["columns"]] == [
         "key", "width", "height", "caption", "set",
     ]  # fmt: skip
+
+
+def test_searches_take_one_core_and_leave_the_others_to_the_model(tmp_path, monkeypatch):
+    add(tmp_path / "s", unit(5))
+    before = torch.get_num_threads()
+    monkeypatch.setattr(Standing, "browse", lambda self, wish: torch.get_num_threads())
+
+    async def work(shelf):
+        many = [shelf.search([], Wish(3)) for _ in range(20)]
+        found = [cores for _, cores in await asyncio.gather(*many)]
+        return found, torch.get_num_threads(), await asyncio.to_thread(torch.get_num_threads)
+
+    try:
+        torch.set_num_threads(3)
+        found, here, elsewhere = run(tmp_path / "s", work)
+    finally:
+        torch.set_num_threads(before)
+    assert set(found) == {1}
+    assert (here, elsewhere) == (3, 3)
 
 
 def test_no_more_searches_wait_than_may_and_none_for_ever(tmp_path, monkeypatch):
