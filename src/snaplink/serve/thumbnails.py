@@ -103,7 +103,7 @@ class Pictures:
 def _small(content: bytes, side: int, max_pixels: int = images.MAX_PIXELS) -> bytes:
     try:
         picture = images.decode(
-            content, name="the picture", upright=True, max_pixels=max_pixels, reduced=2 * side
+            content, name="the picture", upright=True, max_pixels=max_pixels, reduced=side
         )
         return encoded(picture, side)
     except PictureError as error:
