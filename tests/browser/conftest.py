@@ -33,6 +33,9 @@ LOOKS: dict[str, dict[str, Any]] = {
     "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
 }
 
+EXAMPLES = 396
+"""Pictures that a server without a store shows."""
+
 ALONE = [
     "--disable-background-networking",
     "--disable-component-update",
@@ -73,6 +76,7 @@ def chromium() -> Iterator[Browser]:
 def demo(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that was given no store."""
     with Server(tmp_path_factory.mktemp("demo") / "log") as server:
+        server.fill(EXAMPLES)
         yield server
 
 

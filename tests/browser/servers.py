@@ -78,6 +78,11 @@ class Server:
         while not self._answers():
             time.sleep(0.02)
 
+    def fill(self, rows: int) -> None:
+        """Wait for so many rows: on a slow machine the example pictures come bit by bit."""
+        while httpx.get(f"{self.url}v1/store", timeout=PATIENCE).json()["rows"] < rows:
+            time.sleep(0.1)
+
     def stop(self) -> None:
         """End it as Ctrl-C would."""
         self._process.terminate()

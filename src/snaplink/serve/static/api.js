@@ -11,6 +11,7 @@
  * @property {string} id
  * @property {number} position
  * @property {string} key
+ * @property {string | null} source where the picture is, if the key does not say so
  * @property {number | null} score
  * @property {number | null} width
  * @property {number | null} height

@@ -104,7 +104,7 @@ export class Viewer extends EventTarget {
 
   #show(hit, name) {
     this.#image.alt = name;
-    if (this.#image.getAttribute("src") === hit.picture) return;
+    if (this.#image.getAttribute("src") === hit.picture && !this.#image.hidden) return;
     this.#lost("");
     this.#again = "";
     this.#dialog.classList.add("loading");
@@ -127,7 +127,7 @@ export class Viewer extends EventTarget {
     if (!hit) return;
     const said = this.#dialog.querySelector(".copy span");
     try {
-      await navigator.clipboard.writeText(hit.key);
+      await navigator.clipboard.writeText(pathOf(hit));
       said.textContent = "Copied";
     } catch {
       said.textContent = "The browser forbids it";
@@ -144,11 +144,15 @@ export class Viewer extends EventTarget {
   }
 }
 
+/** @param {import("./api.js").Hit} hit */
+const pathOf = (hit) => hit.source ?? hit.key;
+
 /** @param {import("./api.js").Hit} hit @returns {[string, string][]} */
 function facts(hit) {
   const known = Object.entries(hit.metadata).filter(([, value]) => value !== null && value !== "");
   const size = hit.width && hit.height ? [["size", `${hit.width} × ${hit.height}`]] : [];
-  return [["path", hit.key], ...size, ...known.map(([name, value]) => [name, said(value)])];
+  const key = hit.source ? [["key", hit.key]] : [];
+  return [["path", pathOf(hit)], ...key, ...size, ...known.map(([name, value]) => [name, said(value)])];
 }
 
 /** @param {any} value */
