@@ -283,6 +283,7 @@ class Shelf:
 
 def _use_one_core(others: int) -> None:
     """In this thread: beside the model's threads, several would mostly wait for one another."""
+    torch.get_num_threads()  # a thread's first question sets its number: later, it would undo ours
     torch.set_num_threads(1)
     # That is also what further threads would begin with, unless another one says so.
     again = threading.Thread(target=torch.set_num_threads, args=(others,))
