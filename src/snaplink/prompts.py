@@ -39,12 +39,13 @@ def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
     """The labels, stripped of surrounding spaces.
 
     Raises:
-        ArgumentError: fewer than two labels, an empty one, or one given twice (CLIP's tokenizer
-            knows no capitals).
+        ArgumentError: one text instead of several, fewer than two labels, an empty one, or one
+            given twice (CLIP's tokenizer knows no capitals).
 
     >>> check_labels(["cat", " red apple"])
     ('cat', 'red apple')
     """
+    _refuse_one_text(labels, "labels", ["cat", "dog"])
     stripped = tuple(label.strip() for label in labels)
     seen: set[str] = set()
     for position, label in enumerate(stripped, 1):
@@ -66,14 +67,21 @@ def check_templates(templates: Sequence[str]) -> tuple[str, ...]:
     """The templates.
 
     Raises:
-        ArgumentError: there are none, or one has no place for the label.
+        ArgumentError: one text instead of several, none, or one without a place for the label.
     """
+    _refuse_one_text(templates, "templates", ["a photo of a {}."])
     for template in templates:
         if not _PLACE.search(template):
             raise ArgumentError(f"the template {template!r} has no {{}} where the label goes")
     if not templates:
         raise ArgumentError("no templates: give at least one, such as 'a photo of a {}.'")
     return tuple(templates)
+
+
+def _refuse_one_text(given: Sequence[str], name: str, good: list[str]) -> None:
+    """A text is a sequence of texts, too: of its letters."""
+    if isinstance(given, str):
+        raise ArgumentError(f"{name} is one text, {given!r}: give a list, such as {good}")
 
 
 def class_weights(

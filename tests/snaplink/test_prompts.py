@@ -68,6 +68,7 @@ def test_a_label_goes_in_as_it_is(label, template):
     ("given", "message"),
     [
         ([], "no labels: give at least two"),
+        ("cat", "labels is one text, 'cat': give a list, such as ['cat', 'dog']"),
         (["cat"], "'cat' is the only label, so every picture would get it: give at least two"),
         (["cat", " "], "label 2 of 2 is empty"),
         (["cat", "dog", "Cat "], "the label 'Cat' is given twice (capitals do not count)"),
@@ -84,3 +85,5 @@ def test_a_template_needs_a_place_for_the_label():
         check_templates(["a {}", "a photo"])
     with pytest.raises(ArgumentError, match="no templates"):
         check_templates([])
+    with pytest.raises(ArgumentError, match="templates is one text, 'a photo of a {}.': give a"):
+        check_templates("a photo of a {}.")
