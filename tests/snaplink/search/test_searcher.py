@@ -224,3 +224,18 @@ def test_an_empty_store_has_no_hits(stored, encoder):
     store = stored(np.empty((0, 16)))
     assert store.search("cat", encoder=encoder) == []
     assert store.search("cat", where="width > 3", dedupe=0.9, encoder=encoder) == []
+
+
+def test_dedupe_of_many_is_what_comparing_one_by_one_gives(stored, drawn):
+    rows = drawn(900, seed=5)
+    rows[300:600] = rows[:300]
+    searcher = Searcher(stored(rows))
+    vector = drawn(1, seed=6)[0].astype(np.float32)
+    vector /= np.linalg.norm(vector)
+    exact = rows.astype(np.float32) / np.linalg.norm(rows.astype(np.float32), axis=1)[:, None]
+    for limit, top in ((0.95, 900), (0.6, 900), (0.6, 40)):
+        kept: list[int] = []
+        for position in searcher.rank(vector, 900).positions.tolist():
+            if len(kept) < top and all(exact[position] @ exact[other] < limit for other in kept):
+                kept.append(position)
+        assert searcher.rank(vector, top, dedupe=limit).positions.tolist() == kept
