@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from snaplink.serve.batching import Batcher
 from snaplink.serve.errors import NotReady, Overloaded
-from snaplink.serve.fairness import FairLine
 
 
 class Recorder:
@@ -263,21 +262,3 @@ def test_a_wrong_number_of_results_is_an_error_and_no_mix_up():
         return done
 
     assert all(isinstance(each, RuntimeError) for each in asyncio.run(main()))
-
-
-@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=60))
-def test_the_line_keeps_each_owners_order_and_loses_nothing(steps):
-    line: FairLine[tuple[int, int]] = FairLine()
-    came: list[tuple[int, int]] = []
-    went: list[tuple[int, int]] = []
-    for number, (owner, also_pop) in enumerate(steps):
-        line.push((owner, number), owner)
-        came.append((owner, number))
-        if also_pop:
-            went.append(line.pop())
-    while line:
-        went.append(line.pop())
-    assert sorted(went) == sorted(came)
-    for owner in range(4):
-        numbers = [number for who, number in went if who == owner]
-        assert numbers == sorted(numbers)

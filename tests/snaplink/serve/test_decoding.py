@@ -21,6 +21,8 @@ from snaplink.fake_encoder import FakeEncoder
 from snaplink.serve.decoding import Decoding, Preparation
 from snaplink.serve.errors import NotReady, PictureTooLarge
 
+from .in_thread import InThread
+
 MISCHIEF = """
 import os, time
 from pathlib import Path
@@ -46,12 +48,6 @@ class Mischief:
 
     def is_distant(self, content):
         return False
-
-class NeverReady:
-    def __setstate__(self, state):
-        os._exit(5)
-    def __getstate__(self):
-        return {"a": 1}
 """
 
 
@@ -73,6 +69,12 @@ async def pool(work, workers=2, limit=60.0, ahead=8):
         yield decoding
     finally:
         await decoding.close()
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    """Decoders that take no time to start."""
+    monkeypatch.setattr("snaplink.serve.decoding.DecoderProcess", InThread)
 
 
 async def value(decoding: Decoding, word: str) -> float | str:
@@ -111,19 +113,21 @@ def test_a_decoder_that_somebody_kills_is_replaced(tmp_path, mischief):
     assert asyncio.run(main()) == (True, [1, 2, 3])
 
 
-def test_decoders_that_never_start_are_told_of_and_not_started_for_ever(mischief):
+def test_decoders_that_never_start_are_told_of_and_not_started_for_ever(mischief, monkeypatch):
+    monkeypatch.setattr("snaplink.embed.process._COMMAND", "raise SystemExit(5)")
+
     async def main():
         decoding = Decoding(1, 60, 8)
         try:
             with pytest.raises(NotReady, match="do not start"):
-                await decoding.use(mischief.NeverReady())
+                await decoding.use(mischief.Mischief(""))
         finally:
             await decoding.close()
 
     asyncio.run(main())
 
 
-def test_no_more_is_decoded_ahead_than_was_said(tmp_path, mischief):
+def test_no_more_is_decoded_ahead_than_was_said(tmp_path, mischief, threads):
     async def main():
         async with pool(mischief.Mischief(str(tmp_path)), ahead=2) as decoding:
             enough, most, held = asyncio.Event(), 0, 0
@@ -147,7 +151,7 @@ def test_no_more_is_decoded_ahead_than_was_said(tmp_path, mischief):
     assert asyncio.run(main()) <= 3  # the last of both ends before its place is taken again
 
 
-def test_who_goes_away_frees_his_place(tmp_path, mischief):
+def test_who_goes_away_frees_his_place(tmp_path, mischief, threads):
     async def main():
         async with pool(mischief.Mischief(str(tmp_path)), workers=1, ahead=1) as decoding:
             tasks = [asyncio.ensure_future(value(decoding, "x" * n)) for n in range(1, 5)]
@@ -195,7 +199,7 @@ def test_decoders_end_when_their_parent_is_killed():
         "from snaplink.fake_encoder import FakeEncoder\n"
         "from snaplink.serve.decoding import Decoding, Preparation\n"
         "async def main():\n"
-        "    pool = Decoding(2, 30, 8)\n"
+        "    pool = Decoding(1, 30, 8)\n"
         "    await pool.use(Preparation(FakeEncoder().preprocess, True, 1000))\n"
         "    print(*pool.pids, flush=True)\n"
         "    await asyncio.sleep(1000)\n"
@@ -203,7 +207,7 @@ def test_decoders_end_when_their_parent_is_killed():
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
         pids = [int(pid) for pid in parent.stdout.readline().split()]
-        assert len(pids) == 2
+        assert len(pids) == 1
         assert all(map(alive, pids))
         parent.kill()
     deadline = time.monotonic() + 60

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import io
-import queue
 import threading
 from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from clip.errors import TextTooLongError
-from snaplink.embed.process import ENDED
-from snaplink.embed.worker import READY
 from snaplink.errors import ArgumentError, PictureError
 from snaplink.fake_encoder import FakeEncoder
 from snaplink.prompts import class_weights
@@ -24,8 +19,8 @@ from snaplink.serve.errors import NotReady, Overloaded, PictureTooLarge, TimedOu
 from snaplink.serve.inference import Inference
 from snaplink.serve.metrics import Metrics
 from snaplink.serve.settings import Settings
-from snaplink.serve.text_batches import groups
-from snaplink.serve.vector_cache import VectorCache
+
+from .in_thread import InThread
 
 LONG = "word " * 100
 
@@ -45,37 +40,6 @@ class Held(FakeEncoder):
         assert self.free.wait(60)
         self.texts += texts
         return super()._texts(texts, truncate)
-
-
-class InThread:
-    """A decoder without its process, whose start would take most of these tests' time."""
-
-    pid = 0
-
-    def __init__(self, tell) -> None:
-        self._tell = tell
-        self._messages: queue.SimpleQueue = queue.SimpleQueue()
-        threading.Thread(target=self._work, daemon=True).start()
-
-    def _work(self) -> None:
-        message = self._messages.get()
-        if message is not ENDED:
-            self._tell(self, READY)
-            work, _ = message
-            while (content := self._messages.get()) is not ENDED:
-                self._tell(self, work(content))
-        self._tell(self, ENDED)
-
-    def send(self, message: object) -> None:
-        self._messages.put(message)
-
-    def kill(self) -> None:
-        self._messages.put(ENDED)
-
-    end = kill
-
-    def how_it_crashed(self) -> str:
-        return "it ended"
 
 
 @pytest.fixture(autouse=True)
@@ -313,63 +277,3 @@ def test_settings_that_leave_nothing_to_do_are_refused_and_tokens_are_not_shown(
     with pytest.raises(ArgumentError, match="time limit is 0"):
         Settings(time_limit=0)
     assert "secret" not in repr(Settings(token="secret"))
-
-
-@given(st.lists(st.integers(3, 77), max_size=40))
-def test_groups_have_every_text_once_and_cost_no_more_than_one_run(lengths):
-    found = groups(lengths)
-    assert sorted(position for group in found for position in group) == list(range(len(lengths)))
-    cost = sum(len(group) * max(lengths[each] for each in group) + 120 for group in found)
-    assert cost <= len(lengths) * max(lengths, default=0) + 120
-
-
-@given(st.lists(st.integers(0, 30), max_size=80), st.integers(0, 5000))
-def test_the_cache_keeps_its_bound_and_gives_what_was_put_in(keys, capacity):
-    async def main():
-        cache = VectorCache(capacity)
-
-        def start(missing):
-            futures = [asyncio.get_running_loop().create_future() for _ in missing]
-            for key, future in zip(missing, futures, strict=True):
-                future.set_result(np.full(8, key, np.float32))
-            return futures
-
-        for key in keys:
-            (vector,) = await cache.get([key], start)
-            assert (vector == key).all()
-            assert cache.size <= capacity
-        assert (len(cache) > 0) == (cache.size > 0)
-
-    asyncio.run(main())
-
-
-def test_a_computation_that_nobody_waits_for_is_given_up_and_begun_anew_later():
-    async def main():
-        cache, futures = VectorCache(10_000), []
-
-        def start(missing):
-            futures.extend(asyncio.get_running_loop().create_future() for _ in missing)
-            return futures[-len(missing) :]
-
-        one = asyncio.ensure_future(cache.get(["key"], start))
-        two = asyncio.ensure_future(cache.get(["key"], start))
-        await asyncio.sleep(0)
-        one.cancel()
-        await asyncio.gather(one, return_exceptions=True)
-        assert not futures[0].done()
-        two.cancel()
-        await asyncio.gather(two, return_exceptions=True)
-        assert futures[0].cancelled()
-        three = asyncio.ensure_future(cache.get(["key", "key"], start))
-        await asyncio.sleep(0)
-        futures[1].set_result(np.ones(2, np.float32))
-        assert len(await three) == 2
-        assert len(futures) == 2
-        failing = asyncio.ensure_future(cache.get(["other"], start))
-        await asyncio.sleep(0)
-        futures[2].set_exception(ValueError("no"))
-        with pytest.raises(ValueError, match="no"):
-            await failing
-        assert cache.known("other") is None
-
-    asyncio.run(main())
