@@ -101,6 +101,19 @@ def test_a_store_that_grows_is_seen(passing: Server, visit: Visit, tmp_path: Pat
     assert page.evaluate("scrollY") > 10_000
 
 
+def test_examples_that_come_bit_by_bit_are_seen(demo: Server, visit: Visit) -> None:
+    page = visit(f"{demo.url}static/icon.svg", expected={404})
+
+    def fewer(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"rows": 16})
+
+    page.route("**/v1/store", fewer, times=1)
+    page.goto(demo.url)
+    expect(page.get_by_text("Example drawings · 16 pictures · tiny")).to_be_visible()
+    expect(page.get_by_text("Example drawings · 396 pictures · tiny")).to_be_visible()
+
+
 def test_an_address_of_a_former_store(demo: Server, visit: Visit) -> None:
     page = visit(f"{demo.url}?like=0123456789abcdef-1", expected={410})
     expect(page.get_by_role("heading", name="The store has changed")).to_be_visible()

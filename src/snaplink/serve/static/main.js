@@ -1,6 +1,6 @@
 /** The page begins here: wait for the server, make the two views, and pass on what concerns both. */
 
-import { model, ready, Refused, store } from "./api.js";
+import { model, pause, ready, Refused, store } from "./api.js";
 import { ClassifyView } from "./classify_view.js";
 import { watchConnection } from "./connection.js";
 import { byId, counted } from "./dom.js";
@@ -8,7 +8,8 @@ import { receive } from "./pictures.js";
 import { SearchView } from "./search_view.js";
 import { askForToken, useAddress } from "./session.js";
 
-const PATIENCE = 3000; // milliseconds
+const PATIENCE = 3000; // milliseconds until something is tried again
+const LOOKS = 5;
 const VIEWS = ["search", "classify"];
 
 /** @returns {string} the view that the address names */
@@ -76,9 +77,31 @@ function listenToKeys(search) {
   });
 }
 
-/** @param {{name: string, rows: number, model: string, demo: boolean}} facts */
-function introduce(facts) {
+/** @typedef {{name: string, rows: number, model: string, demo: boolean}} Facts */
+
+/** @param {Facts} facts */
+function showFacts(facts) {
   byId("about").textContent = `${facts.demo ? "Example drawings" : facts.name} · ${counted(facts.rows, "picture")} · ${facts.model}`;
+}
+
+/**
+ * With a slow model, the example drawings come bit by bit: look until no more have come for a while.
+ * @param {number} rows @param {(facts: Facts) => void} more
+ */
+async function watchExamples(rows, more) {
+  for (let looks = 0; looks < LOOKS; looks += 1) {
+    await pause(PATIENCE);
+    const facts = await store().catch(() => null);
+    if (!facts || facts.rows === rows) continue;
+    rows = facts.rows;
+    looks = 0;
+    more(facts);
+  }
+}
+
+/** @param {Facts} facts */
+function introduce(facts) {
+  showFacts(facts);
   const note = byId("demo-note");
   note.hidden = !facts.demo;
   note.querySelector("button").addEventListener("click", () => {
@@ -99,6 +122,12 @@ async function begin() {
   receive(byId("dropping"), (files) => (viewOf() === "classify" ? classify : search).take(files));
   if (viewOf() === "search") search.begin();
   else route(search, classify);
+  if (facts.demo) {
+    watchExamples(facts.rows, (newer) => {
+      showFacts(newer);
+      again();
+    });
+  }
   return again;
 }
 
