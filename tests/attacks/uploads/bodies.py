@@ -58,7 +58,7 @@ def no_json() -> dict[str, Case]:
         "null for a body": b"null",
         "a number for a body": b"1",
     }
-    return {name: (post(EMBED, body), WRONG_FORM, "") for name, body in bodies.items()}
+    return {name: (post(EMBED, body), TOO_MUCH, "") for name, body in bodies.items()}
 
 
 def wrong_forms() -> dict[str, Case]:
