@@ -93,8 +93,10 @@ def _positions(
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     import duckdb
 
-    # Parsed as an expression by itself, which a second statement or a closing bracket is not.
+    # Parsed as an expression by itself, which a second statement or a closing bracket is not, and
+    # in brackets, which one with a name after it ("width foo", "width between") is not.
     condition = duckdb.SQLExpression(expression)
+    duckdb.SQLExpression(f"({expression}\n)")
     rows = connection.from_arrow(table).filter(condition).select(_POSITION)
     found: np.ndarray[tuple[int], np.dtype[np.int64]] = rows.fetchnumpy()[_POSITION]
     return found
