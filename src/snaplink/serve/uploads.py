@@ -121,7 +121,11 @@ def from_data_url(url: str, name: str, limit: int) -> bytes:
         raise NotAPicture(name, f"says that it is {kind[:100]!r}, which is no picture")
     if ";base64" in parameters:
         return from_base64(url[match.end() :], name, limit)
-    return check_picture(unquote_to_bytes(url[match.end() :]), name, limit)
+    try:
+        content = unquote_to_bytes(url[match.end() :])
+    except UnicodeEncodeError:
+        raise ApiError(400, f"{name} is no data URL: it has half of a character", name) from None
+    return check_picture(content, name, limit)
 
 
 def from_base64(encoded: str, name: str, limit: int) -> bytes:

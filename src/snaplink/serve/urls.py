@@ -73,7 +73,10 @@ def is_public(address: str) -> bool:
 
 async def _resolve(host: str) -> list[str]:
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    try:
+        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        raise _Refused("its host has a part that is empty or too long") from None
     return [str(address[0]) for *_, address in found]
 
 

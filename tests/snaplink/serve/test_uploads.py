@@ -101,6 +101,8 @@ def test_data_urls(url):
         "data:image/gif;base64,R0lG*",
         "data:image/gif;base64,R0lGO",
         "data:image/gif;base64,é",
+        "data:image/gif;base64,%41\ud800",
+        "data:image/gif,GIF89a\ud800",
     ],
 )
 def test_data_urls_that_are_none(url):

@@ -86,6 +86,11 @@ def test_urls_that_are_not_fetched(url, why):
     assert "secret" not in refused(url, Fetcher(resolve))
 
 
+@pytest.mark.parametrize("host", ["a..example", "a" * 64 + ".example"])
+def test_hosts_that_cannot_be_looked_up(host):
+    assert "empty or too long" in refused(f"http://{host}/", Fetcher())
+
+
 class Site(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     asked: ClassVar[list[dict]] = []
@@ -107,9 +112,9 @@ class Site(BaseHTTPRequestHandler):
                     return
         elif name == "slow":
             self.send_response(200)
-            self.send_header("Content-Length", "100")
+            self.send_header("Content-Length", "1000")
             self.end_headers()
-            for _ in range(100):
+            for _ in range(1000):
                 time.sleep(0.1)
                 try:
                     self.wfile.write(b"x")
@@ -175,10 +180,10 @@ def test_too_much_is_not_read_to_its_end(fetcher):
 
 
 def test_what_trickles_is_given_up(fetcher):
-    began = time.perf_counter()
+    began = time.monotonic()
     with pytest.raises(PictureError, match=r"did not come within 0\.3 s"):
         asyncio.run(fetcher(seconds=0.3)("http://a.example/slow", limit=1000))
-    assert time.perf_counter() - began < 3
+    assert time.monotonic() - began < 60
 
 
 def test_redirects_are_followed_as_far_as_they_may_lead(fetcher, port):
