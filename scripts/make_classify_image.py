@@ -59,7 +59,7 @@ def drawn() -> str:
             f'width="{width:.0f}" height="{height}" role="img" aria-label="Output of snaplink '
             f'classify for {len(PICTURES)} pictures: labels, probabilities and bars">',
             f'<rect width="100%" height="100%" rx="10" fill="{BACKGROUND}"/>',
-            f'<g font-family="{FONT}" font-size="14" fill="{FOREGROUND}" xml:space="preserve">',
+            f'<g font-family="{FONT}" font-size="14" fill="{FOREGROUND}">',
             *(run for row, line in enumerate(lines) for run in runs(row, line)),
             "</g>",
             *(thumbnail(row, line) for row, line in enumerate(lines) if name_in(line)),
@@ -79,9 +79,10 @@ def runs(row: int, line: list[Segment]) -> Iterator[str]:
             )
             weight = ' font-weight="bold"' if style and style.bold else ""
             x, y = EDGE + column * CELL, EDGE + (row + 0.75) * LINE
+            kept = escape(text).replace(" ", "\u00a0")  # browsers draw several spaces as one
             yield (
                 f'<text x="{x:.1f}" y="{y:.1f}" textLength="{len(text) * CELL:.1f}" '
-                f'lengthAdjust="spacingAndGlyphs"{colour}{weight}>{escape(text)}</text>'
+                f'lengthAdjust="spacingAndGlyphs"{colour}{weight}>{kept}</text>'
             )
         column += segment.cell_length
 
