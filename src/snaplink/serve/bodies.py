@@ -16,6 +16,9 @@ from .errors import ApiError, Overloaded
 
 __all__ = ["Bodies", "Route", "content_type", "json_of"]
 
+_SMALL = 1 << 14
+"""Bytes of a body for anything but the API: it needs no token, and with bodies of the largest size
+strangers could take all the memory there is for them."""
 _LINGER = 2.0
 """Seconds for which a body that is too large is read and thrown away, so that its sender, who
 would else only see a broken connection, reads the answer."""
@@ -30,7 +33,7 @@ class Bodies:
 
     Args:
         app: what is called with the body in one piece.
-        limit: bytes of one body.
+        limit: bytes of one body, for a path of the API.
         together: bytes of all bodies that are held at once.
         seconds: for reading a body.
     """
@@ -47,19 +50,20 @@ class Bodies:
         if declared == 0:
             await self._app(scope, receive, send)
             return
-        if declared is not None and declared > self._limit:
-            await self._refuse(receive, discard=not _waits_for_consent(scope))
-        body = await self._read_in_time(receive)
+        limit = self._limit if scope["path"].startswith("/v1/") else min(_SMALL, self._limit)
+        if declared is not None and declared > limit:
+            await _refuse(receive, limit, discard=not _waits_for_consent(scope))
+        body = await self._read_in_time(receive, limit)
         try:
             await self._app(scope, _replaying(body, receive), send)
         finally:
             self._held -= len(body)
 
-    async def _read_in_time(self, receive: Receive) -> bytes:
+    async def _read_in_time(self, receive: Receive, limit: int) -> bytes:
         chunks: list[bytes] = []
         try:
             with anyio.fail_after(self._seconds):
-                await self._read(receive, chunks)
+                await self._read(receive, limit, chunks)
         except BaseException as error:
             self._held -= sum(map(len, chunks))
             if not isinstance(error, TimeoutError):
@@ -68,7 +72,7 @@ class Bodies:
             raise ApiError(408, late, headers={"Connection": "close"}) from None
         return b"".join(chunks)
 
-    async def _read(self, receive: Receive, chunks: list[bytes]) -> None:
+    async def _read(self, receive: Receive, limit: int, chunks: list[bytes]) -> None:
         size, more = 0, True
         while more:
             message = await receive()
@@ -76,20 +80,21 @@ class Bodies:
                 raise ClientGone
             chunk, more = message.get("body", b""), message.get("more_body", False)
             size += len(chunk)
-            if size > self._limit:
-                await self._refuse(receive, discard=more)
+            if size > limit:
+                await _refuse(receive, limit, discard=more)
             if self._held + len(chunk) > self._together:
                 raise Overloaded
             chunks.append(chunk)
             self._held += len(chunk)
 
-    async def _refuse(self, receive: Receive, *, discard: bool) -> NoReturn:
-        with anyio.move_on_after(_LINGER):
-            while discard:
-                message = await receive()
-                discard = message["type"] == "http.request" and message.get("more_body", False)
-        large = f"the request's body has more than the {self._limit:,} bytes that are accepted"
-        raise ApiError(413, large, headers={"Connection": "close"})
+
+async def _refuse(receive: Receive, limit: int, *, discard: bool) -> NoReturn:
+    with anyio.move_on_after(_LINGER):
+        while discard:
+            message = await receive()
+            discard = message["type"] == "http.request" and message.get("more_body", False)
+    large = f"the request's body has more than the {limit:,} bytes that are accepted"
+    raise ApiError(413, large, headers={"Connection": "close"})
 
 
 def _declared_length(scope: Scope) -> int | None:
