@@ -17,17 +17,21 @@ from .settings import Settings
 from .uploads import check_picture, from_base64, from_data_url, is_data_url
 
 __all__ = [
+    "DOT",
     "Input",
     "InputForm",
     "Link",
     "Message",
     "check_count",
     "check_text",
-    "content_of",
+    "contents_of",
     "from_input",
     "from_messages",
     "from_picture",
 ]
+
+DOT = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+"""A picture of one pixel, for the document's examples."""
 
 _TOKENS = (
     "token ids are another model's: send the texts themselves (in langchain: "
@@ -230,14 +234,36 @@ def from_picture(value: str, name: str, settings: Settings) -> bytes | Link:
     return from_base64(value, name, settings.max_picture)
 
 
-async def content_of(picture: Input, name: str, settings: Settings) -> bytes:
-    """A picture's bytes, fetched if need be.
+async def contents_of(
+    pictures: Sequence[Input], names: Sequence[str], settings: Settings
+) -> list[bytes]:
+    """The pictures' bytes, fetched if need be: together no more than a body may have.
+
+    Args:
+        pictures: no texts.
+        names: what errors call them.
+        settings: the limits.
 
     Raises:
         ApiError, PictureError: as `urls.fetch` and `uploads.check_picture`.
     """
-    if isinstance(picture, Link):
-        content = await urls.fetch(picture.url, limit=settings.max_picture, name=name)
-        return check_picture(content, name, settings.max_picture)
-    assert isinstance(picture, bytes)
-    return picture
+    contents: list[bytes] = []
+    fetched = 0
+    for picture, name in zip(pictures, names, strict=True):
+        if isinstance(picture, Link):
+            content = await urls.fetch(picture.url, limit=settings.max_picture, name=name)
+            fetched += len(content)
+            if fetched > settings.max_body:
+                raise ApiError(413, _fetched_too_much(settings.max_body), name)
+            contents.append(check_picture(content, name, settings.max_picture))
+        else:
+            assert isinstance(picture, bytes)
+            contents.append(picture)
+    return contents
+
+
+def _fetched_too_much(limit: int) -> str:
+    return (
+        f"the pictures of this request that were fetched have more than the {limit:,} bytes that "
+        "are accepted: send several requests"
+    )

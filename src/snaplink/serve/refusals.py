@@ -92,5 +92,7 @@ def _told(errors: Sequence[Any], skip: int) -> ApiError:
     for place in first["loc"][skip:]:
         param += f"[{place}]" if isinstance(place, int) else f".{place}"
     param = param.lstrip(".")[:100]
-    message = f"{param or 'the body'}: {first['msg'][:300]}"
+    unknown = first["type"] == "extra_forbidden"
+    problem = "there is no such field; /openapi.json lists all" if unknown else first["msg"][:300]
+    message = f"{param or 'the body'}: {problem}"
     return ApiError(422, message, param or None)

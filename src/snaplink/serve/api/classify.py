@@ -18,7 +18,7 @@ from snaplink.serve.bodies import content_type, json_of
 from snaplink.serve.connection import while_connected
 from snaplink.serve.errors import ApiError
 from snaplink.serve.inference import Inference
-from snaplink.serve.inputs import Input, check_count, check_text, content_of, from_picture
+from snaplink.serve.inputs import DOT, Input, check_count, check_text, contents_of, from_picture
 from snaplink.serve.refusals import wrong_form
 from snaplink.serve.served import check_model, ready_inference
 from snaplink.serve.settings import Settings
@@ -29,8 +29,6 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["classify"])
 
-_DOT = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
-
 
 class ClassifyRequest(BaseModel):
     """Pictures, and the labels to choose from."""
@@ -38,7 +36,7 @@ class ClassifyRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         strict=True,
-        json_schema_extra={"examples": [{"pictures": [_DOT], "labels": ["a cat", "a dog"]}]},
+        json_schema_extra={"examples": [{"pictures": [DOT], "labels": ["a cat", "a dog"]}]},
     )
 
     pictures: list[str] = Field(min_length=1, description="Data URLs, or base64 alone.")
@@ -239,10 +237,7 @@ async def _scores(
 ) -> Tensor:
     """The probabilities, ``[pictures, labels]``."""
     names = [f"pictures[{number}]" for number in range(len(pictures))]
-    contents = [
-        await content_of(picture, name, settings)
-        for picture, name in zip(pictures, names, strict=True)
-    ]
+    contents = await contents_of(pictures, names, settings)
     weights, features = await asyncio.gather(
         inference.label_weights(labels, templates), inference.pictures(contents, names=names)
     )

@@ -21,10 +21,11 @@ from snaplink.serve.connection import while_connected
 from snaplink.serve.errors import ApiError
 from snaplink.serve.inference import Inference
 from snaplink.serve.inputs import (
+    DOT,
     Input,
     InputForm,
     Message,
-    content_of,
+    contents_of,
     from_input,
     from_messages,
 )
@@ -36,8 +37,6 @@ Matrix = npt.NDArray[np.float32]
 
 router = APIRouter(prefix="/v1", tags=["embeddings"], route_class=Route)
 
-_DOT = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
-"""A picture of one pixel, for examples."""
 _AT_ONCE = 16
 """While more vectors are written, other requests are answered."""
 
@@ -51,8 +50,8 @@ class EmbeddingsRequest(BaseModel):
         json_schema_extra={
             "examples": [
                 {"input": "a photo of a cat"},
-                {"input": ["a cat", _DOT], "encoding_format": "base64"},
-                {"input": [{"type": "image_url", "image_url": {"url": _DOT}}]},
+                {"input": ["a cat", DOT], "encoding_format": "base64"},
+                {"input": [{"type": "image_url", "image_url": {"url": DOT}}]},
             ]
         },
     )
@@ -206,11 +205,9 @@ async def _embed(
 
     async def embed_pictures() -> None:
         if pictures:
-            contents = [
-                await content_of(inputs[number], names[number], request.app.state.settings)
-                for number in pictures
-            ]
             called = [names[number] for number in pictures]
+            wanted = [inputs[number] for number in pictures]
+            contents = await contents_of(wanted, called, request.app.state.settings)
             vectors[pictures] = await inference.pictures(contents, names=called)
 
     if texts and pictures:

@@ -157,7 +157,7 @@ def test_messages_as_chat_models_take_them(client, owl):
         ({"input": "a", "truncate": 1}, 422, "truncate", "boolean"),
         ({"input": "a", "encoding_format": "int8"}, 422, "encoding_format", "'float' or 'base64'"),
         ({"input": "a", "model": "gpt-4"}, 404, "model", "'tiny' is"),
-        ({"input": "a", "normalize": True}, 422, "normalize", "not permitted"),
+        ({"input": "a", "normalize": True}, 422, "normalize", "no such field"),
         ({"input": "https://example.org/a.jpg", "user": 5}, 422, "user", "string"),
         ({"input": {"image": "https://example.org/a.jpg"}}, 400, "input", "--fetch-urls"),
         ({"input": {"image": "file:///etc/passwd"}}, 400, "input", "no other address"),
