@@ -146,7 +146,6 @@ def serve(
         device=device,
         precision=precision,
         host=host,
-        port=port,
         token=token,
         allow_hosts=allow_hosts,
         fetch_urls=fetch_urls,

@@ -32,7 +32,7 @@ class Settings:
             built-in one.
         store: what is searched; None is a store of example pictures.
         device, precision: see `snaplink.load_encoder`.
-        host, port: where to listen; port 0 is any free one.
+        host: where it listens; clients may call it so.
         token: what clients have to show; None for none.
         allow_hosts: further names by which clients reach the server.
         max_batch: texts or pictures that the model runs at once.
@@ -58,7 +58,6 @@ class Settings:
     device: str | None = None
     precision: str | None = None
     host: str = "127.0.0.1"
-    port: int = 8000
     token: str | None = None
     allow_hosts: tuple[str, ...] = ()
     max_batch: int = 32

@@ -89,9 +89,7 @@ class Standing:
         self._store = store
         self.path = store.path
         self._reading = threading.Lock()  # pyarrow's files are not for two threads at once
-        self._ranking = (
-            threading.Lock()
-        )  # pages of one query that are asked for at once are ranked once
+        self._ranking = threading.Lock()  # pages of one query, asked for at once, are ranked once
         self._held = store.table().combine_chunks() if _is_small(store) else None
         self._searcher = Searcher(self, on_note=on_note)
         self._masks: Kept[Mask] = Kept(_ROOM, lambda mask: mask.nbytes)
