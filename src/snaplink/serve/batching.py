@@ -105,7 +105,7 @@ class Batcher:
         self._ended = self._loop.create_future()
         threading.Thread(target=self._work, name="encoder", daemon=True).start()
 
-    def admit(self, kind: str, count: int) -> None:
+    def admit(self, count: int) -> None:
         """Let in so many inputs of a request; `leave` when they are answered.
 
         Raises:

@@ -50,9 +50,9 @@ class Inference:
         metrics: told what happens.
 
     Attributes:
-        problem: why the model is not there, or None.
+        problem: why the model is not there; None once it is.
         upright, bulk: as given.
-        encoder: the model, once `ready`, for its facts only: others than the batcher do not run it.
+        encoder: the model, once it is there, for its facts only: none but the batcher runs it.
         name, dim, resolution, logit_scale, context_length, precision, weights_sha256: the model's,
             likewise.
     """
@@ -87,10 +87,6 @@ class Inference:
         self._texts = VectorCache(settings.remembered - for_labels, told)
         self._labels = VectorCache(for_labels)
         self.problem: str | None = "the model is being loaded"
-
-    @property
-    def ready(self) -> bool:
-        return self.problem is None
 
     async def start(self) -> None:
         """Load the model and start the decoders. Raises what loading raises."""
@@ -221,7 +217,7 @@ class Inference:
         """
         batcher, owner = self._usable(), object()
         names = names or [f"picture {number}" for number in range(1, len(contents) + 1)]
-        batcher.admit("picture", len(contents))
+        batcher.admit(len(contents))
 
         def left(task: asyncio.Task[Vector]) -> None:
             batcher.leave(1)
@@ -294,7 +290,7 @@ def _admitted(
     batcher: Batcher, texts: list[tuple[str, int]], owner: object
 ) -> list[asyncio.Future[Any]]:
     """Submitted texts, each of which leaves when it is done."""
-    batcher.admit("text", len(texts))
+    batcher.admit(len(texts))
     answers = batcher.submit("text", texts, owner)
     for answer in answers:
         answer.add_done_callback(lambda _: batcher.leave(1))

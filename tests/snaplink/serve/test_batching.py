@@ -215,15 +215,15 @@ def test_the_queue_is_bounded_and_says_when_to_come_again():
     async def main():
         recorder = Recorder()
         made = batcher(recorder, capacity=10)
-        made.admit("text", 8)
+        made.admit(8)
         with pytest.raises(Overloaded) as refused:
-            made.admit("picture", 3)
+            made.admit(3)
         assert int(refused.value.headers["Retry-After"]) >= 1
-        made.admit("text", 2)
+        made.admit(2)
         made.leave(10)
-        made.admit("text", 50)  # longer than the queue, but alone
+        made.admit(50)  # longer than the queue, but alone
         with pytest.raises(Overloaded):
-            made.admit("text", 1)
+            made.admit(1)
         made.leave(50)
         await made.close()
 
@@ -234,13 +234,13 @@ def test_closing_finishes_what_is_there_and_takes_nothing_more():
     async def main():
         recorder = Recorder()
         made = batcher(recorder)
-        made.admit("text", 2)
+        made.admit(2)
         await held(recorder, made)
         (later,) = made.submit("text", [4], "later")
         closing = asyncio.ensure_future(made.close())
         await asyncio.sleep(0)
         with pytest.raises(NotReady):
-            made.admit("text", 1)
+            made.admit(1)
         recorder.free.set()
         assert await later == 8
         (last,) = made.submit("text", [5], "was admitted before")
