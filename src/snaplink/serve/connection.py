@@ -1,4 +1,4 @@
-"""Clients that go away before their answer is there."""
+"""Answers that are not there in time: before the client goes away, and within the time limit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from fastapi import Request
+
+from .errors import TimedOut
 
 __all__ = ["ClientGone", "while_connected"]
 
@@ -18,22 +20,23 @@ class ClientGone(Exception):  # noqa: N818  # nobody's mistake
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """Await the work, or cancel it when the client has gone.
+    """Await the work, or cancel it when the client has gone or the time limit has passed.
 
     Args:
         request: its body has been read.
-        work: what the answer needs.
+        work: all that the answer needs.
 
     Raises:
-        ClientGone: it was cancelled.
+        ClientGone, TimedOut: it was cancelled.
     """
+    limit: float = request.app.state.settings.time_limit
     working = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_gone(request))
     try:
-        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientGone
-        return working.result()
+        await asyncio.wait((working, gone), timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientGone if gone.done() else TimedOut(limit)
     finally:
         for task in (working, gone):
             task.cancel()

@@ -25,6 +25,7 @@ from .columns import columns_of
 from .demo import Demo
 from .errors import ApiError, NotReady, Overloaded, TimedOut
 from .inference import Inference
+from .inputs import Link, contents_of
 from .loading import check_model_of
 from .settings import Settings
 from .standing import Page, Standing, Wish
@@ -50,7 +51,7 @@ _Stamp: TypeAlias = "tuple[int, int] | None"
 
 @dataclass(frozen=True)
 class Part:
-    """Something to search for: one of words, a picture's bytes, or the id of a row.
+    """Something to search for: one of words, a picture or where it is, or the id of a row.
 
     Attributes:
         weight: how much it counts; below 0, it is avoided.
@@ -58,7 +59,7 @@ class Part:
     """
 
     text: str | None = None
-    picture: bytes | None = None
+    picture: bytes | Link | None = None
     id: str | None = None
     weight: float = 1.0
     name: str = "query"
@@ -224,11 +225,12 @@ class Shelf:
         return await self._in_thread(partial(standing.vector, position, modality))
 
     async def _encoded(self, texts: Sequence[Part], pictures: Sequence[Part]) -> list[Matrix]:
+        names = [part.name for part in pictures]
+        given = [part.picture or b"" for part in pictures]
+        contents = await contents_of(given, names, self._settings)
         of_texts, of_pictures = await asyncio.gather(
             self._inference.texts([part.text or "" for part in texts]),
-            self._inference.pictures(
-                [part.picture or b"" for part in pictures], names=[part.name for part in pictures]
-            ),
+            self._inference.pictures(contents, names=names),
         )
         return [*of_texts, *of_pictures]
 

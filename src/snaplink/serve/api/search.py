@@ -15,7 +15,7 @@ from snaplink.serve.bodies import Route
 from snaplink.serve.columns import HIDDEN, plain_value
 from snaplink.serve.connection import while_connected
 from snaplink.serve.errors import ApiError
-from snaplink.serve.inputs import check_text, content_of, from_input
+from snaplink.serve.inputs import check_text, from_picture
 from snaplink.serve.served import check_model, ready_inference
 from snaplink.serve.settings import Settings
 from snaplink.serve.shelf import Part, Shelf
@@ -165,9 +165,7 @@ class SearchAnswer(BaseModel):
 )
 async def search(request: Request, asked: SearchRequest) -> SearchAnswer:
     settings: Settings = request.app.state.settings
-    parts = [
-        await _part(part, f"query[{number}]", settings) for number, part in enumerate(asked.query)
-    ]
+    parts = [_part(part, f"query[{number}]", settings) for number, part in enumerate(asked.query)]
     return await _answer(request, parts, asked)
 
 
@@ -220,21 +218,16 @@ async def search_by_address(
     return await _answer(request, parts, asked)
 
 
-async def _part(part: QueryPart, name: str, settings: Settings) -> Part:
+def _part(part: QueryPart, name: str, settings: Settings) -> Part:
     given = [value for value in (part.text, part.image, part.id) if value is not None]
     if len(given) != 1:
         raise ApiError(422, f"{name} is to have one of text, image and id", name)
     if part.text is not None:
         return Part(text=_checked(part.text, name, settings), weight=part.weight, name=name)
     if part.image is not None:
-        picture = await _content(part.image, name, settings)
+        picture = from_picture(part.image, name, settings)
         return Part(picture=picture, weight=part.weight, name=name)
     return Part(id=part.id, weight=part.weight, name=name)
-
-
-async def _content(image: str, name: str, settings: Settings) -> bytes:
-    [given] = from_input({"image": image}, settings, name)
-    return await content_of(given, name, settings)
 
 
 def _checked(text: str, name: str, settings: Settings) -> str:
