@@ -47,7 +47,7 @@ ALONE = [
 ]
 """Switches: the browser speaks to nobody but the server."""
 
-PATIENCE = 30_000
+PATIENCE = 60_000
 """Milliseconds: a machine that has much else to do is no mistake of the page."""
 
 
@@ -66,7 +66,7 @@ def chromium() -> Iterator[Browser]:
             pytest.fail(what)
         pytest.skip(what)
     with sync_playwright() as browsers:
-        browser = browsers.chromium.launch(executable_path=path, args=ALONE)
+        browser = browsers.chromium.launch(executable_path=path, args=ALONE, timeout=PATIENCE)
         expect.set_options(timeout=PATIENCE)
         yield browser
         browser.close()

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -50,11 +51,7 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it is ready."""
         self.launch()
-        end = time.monotonic() + PATIENCE
-        while not self._ready():
-            assert self._process.poll() is None, self.log.read_text(encoding="utf-8")
-            assert time.monotonic() < end, self.log.read_text(encoding="utf-8")
-            time.sleep(0.1)
+        self._until(lambda: self._answers("readyz"))
 
     def launch(self) -> None:
         """Start it; the model is still to be loaded."""
@@ -75,24 +72,29 @@ class Server:
 
     def listening(self) -> None:
         """Wait until it answers at all."""
-        while not self._answers():
-            time.sleep(0.02)
+        self._until(self._answers)
 
     def fill(self, rows: int) -> None:
         """Wait for so many rows: on a slow machine the example pictures come bit by bit."""
-        while httpx.get(f"{self.url}v1/store", timeout=PATIENCE).json()["rows"] < rows:
-            time.sleep(0.1)
+        self._until(lambda: self._get("v1/store").json()["rows"] >= rows)
 
     def stop(self) -> None:
         """End it as Ctrl-C would."""
         self._process.terminate()
         assert self._process.wait(PATIENCE) == 0, self.log.read_text(encoding="utf-8")
 
-    def _ready(self) -> bool:
-        return self._answers("readyz")
+    def _until(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert self._process.poll() is None, self.log.read_text(encoding="utf-8")
+            assert time.monotonic() < end, self.log.read_text(encoding="utf-8")
+            time.sleep(0.05)
+
+    def _get(self, path: str) -> httpx.Response:
+        return httpx.get(f"{self.url}{path}", trust_env=False, timeout=PATIENCE)
 
     def _answers(self, path: str = "healthz") -> bool:
         try:
-            return httpx.get(f"{self.url}{path}").is_success
+            return self._get(path).is_success
         except httpx.TransportError:
             return False

@@ -16,6 +16,8 @@ from .servers import Server
 def page(demo: Server, visit: Visit) -> Page:
     """The view, with its two examples judged."""
     page = visit(f"{demo.url}?view=classify")
+    for name in ("guitar", "winking face"):
+        expect(card(page, name).get_by_role("heading")).to_have_text(re.compile("%"))
     expect(page.get_by_role("status")).to_have_text("2 pictures, 6 labels")
     return page
 
@@ -106,12 +108,13 @@ def test_what_is_no_picture_is_refused_on_its_card(page: Page, tmp_path: Path) -
 
 
 def test_templates_are_the_sentences(page: Page) -> None:
-    before = shares(card(page, "guitar"))
+    bars = card(page, "guitar").locator(".bars")
+    before = bars.inner_text()
     page.get_by_text("Advanced").click()
     with page.expect_request("**/v1/embeddings") as asked:
         page.get_by_label("Templates").fill("a blurry drawing of {}")
     assert "a blurry drawing of clock" in asked.value.post_data_json["input"]
-    expect(card(page, "guitar").locator(".bars")).not_to_have_text("".join(before))
+    expect(bars).not_to_have_text(before, use_inner_text=True)
     expect(page.get_by_role("status")).to_have_text("2 pictures, 6 labels")
 
 

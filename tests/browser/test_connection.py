@@ -90,12 +90,7 @@ def test_a_store_that_grows_is_seen(passing: Server, visit: Visit, tmp_path: Pat
     status = page.get_by_role("status")
     expect(status).to_have_text("5,000 pictures")
     append(passing.store, tmp_path)
-    page.evaluate(
-        """async () => {
-          const rows = async () => (await (await fetch('/v1/store')).json()).rows;
-          while (await rows() === 5000) await new Promise((done) => setTimeout(done, 100));
-        }"""
-    )
+    passing.fill(5001)
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight / 2)")
     expect(status).to_have_text("5,001 pictures")
     assert page.evaluate("scrollY") > 10_000
@@ -121,8 +116,8 @@ def test_an_address_of_a_former_store(demo: Server, visit: Visit) -> None:
     expect(page.locator(FIRST)).to_have_accessible_name("banana")
 
 
-def refuse(page: Page, status: int, times: int) -> None:
-    """Let the server refuse searches."""
+def refuse(page: Page, status: int, times: int | None = None) -> None:
+    """Let the server refuse searches: so many, or until `unroute`."""
     error = {"message": "the server is busy", "type": "server_error", "param": None, "code": None}
     page.route(
         "**/v1/search",
@@ -137,9 +132,10 @@ def refuse(page: Page, status: int, times: int) -> None:
 def test_a_busy_server_is_asked_again(demo: Server, visit: Visit, status: int) -> None:
     page = visit(demo.url, expected={status})
     expect(page.locator(FIRST)).to_have_accessible_name("banana")
-    refuse(page, status, times=1)
+    refuse(page, status)
     page.get_by_role("searchbox", name="Describe a picture").fill("a clock")
     expect(page.get_by_role("alert")).to_have_text(re.compile("a lot to do"))
+    page.unroute("**/v1/search")
     expect(page.locator(FIRST)).to_have_accessible_name(re.compile("clock"))
     expect(page.get_by_role("alert")).to_be_hidden()
 

@@ -87,7 +87,7 @@ def waiting(page: Page) -> None:
 def cut_off(page: Page) -> None:
     at_rest(page)
     page.watch.gone = True
-    for path in ("v1/search", "healthz"):
+    for path in ("v1/search", "readyz"):
         page.route(f"**/{path}", lambda route: route.abort())
     page.get_by_role("searchbox", name="Describe a picture").fill("a clock")
     expect(page.get_by_role("alert")).to_have_text(re.compile("does not answer"))
@@ -156,6 +156,8 @@ def test_the_keyboard_is_enough(demo: Server, visit: Visit) -> None:
     field = page.get_by_role("searchbox", name="Describe a picture")
     expect(field).to_be_focused()
     page.keyboard.type("a clock")
+    expect(page).to_have_url(re.compile(r"\?q=a\+clock$"))
+    expect(page.get_by_role("list", name="Pictures")).to_have_attribute("aria-busy", "false")
     expect(page.locator(FIRST)).to_have_accessible_name(re.compile("clock"))
     page.keyboard.press("ArrowDown")
     expect(page.locator(FIRST)).to_be_focused()

@@ -1,8 +1,8 @@
 /**
  * What the server is asked, and what is done when it is busy, gone or wants a token.
  *
- * Listeners of `server`: "gone" and "back" (the connection), "busy" (it asks us to wait), "stranger" (it wants a
- * token).
+ * Listeners of `server`: "gone", "starting" and "back" (the connection), "busy" (it asks us to wait), "stranger" (it
+ * wants a token).
  */
 
 /** @typedef {{text?: string, image?: string, id?: string, weight?: number}} Asked */
@@ -100,16 +100,17 @@ async function finished(answer) {
   await answer.arrayBuffer().catch(() => null);
 }
 
-/** Look for the server until it is there again. */
+/** Look for the server until it is there again, with its model: that may take longer than a request is tried. */
 async function lost() {
   if (gone) return;
   gone = true;
   tell("gone");
   for (let wait = 500; ; wait = Math.min(wait * 1.5, 5000)) {
     await pause(wait);
-    const answer = await fetch("/healthz").catch(() => null);
+    const answer = await fetch("/readyz").catch(() => null);
     if (answer) await finished(answer);
     if (answer?.ok) break;
+    tell(answer ? "starting" : "gone");
   }
   gone = false;
   tell("back");

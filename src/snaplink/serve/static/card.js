@@ -59,7 +59,7 @@ export class Card {
   #bar({ label, share }) {
     const bar = this.#bars.get(label) ?? copyOf("bar-template");
     this.#bars.set(label, bar);
-    bar.querySelector(".label").textContent = bar.title = label;
+    bar.querySelector(".label").textContent = label;
     bar.querySelector(".share").textContent = percent(share);
     bar.querySelector(".track span").style.setProperty("--share", String(share));
     return bar;

@@ -155,7 +155,7 @@ export class ClassifyView {
     if (!pictures) this.#said.textContent = "No picture yet.";
     else if (labels < 2) {
       this.#said.textContent = "At least two labels are needed.";
-      for (const { card } of this.#pictures) card.say("Which label?");
+      for (const { card, features } of this.#pictures) if (features) card.say("Which label?");
     } else this.#said.textContent = `${counted(pictures, "picture")}, ${counted(labels, "label")}`;
   }
 }

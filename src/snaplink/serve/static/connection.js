@@ -9,10 +9,11 @@ export function watchConnection(back) {
   let timer = 0;
   const say = (/** @type {string} */ text) => {
     clearTimeout(timer);
-    banner.textContent = text;
+    if (banner.textContent !== text) banner.textContent = text; // the same is not announced again
     banner.hidden = !text;
   };
   server.addEventListener("gone", () => say("The server does not answer. Trying again…"));
+  server.addEventListener("starting", () => say("The server is starting. One moment…"));
   server.addEventListener("back", () => {
     say("");
     back();

@@ -3,7 +3,7 @@
 /**
  * @typedef {object} Part
  * @property {"words" | "row" | "upload"} kind
- * @property {string} value the words, the row's id, or the upload's number
+ * @property {string} value the words, the row's id, or the upload's address
  * @property {number} weight below zero: less like this
  */
 /**

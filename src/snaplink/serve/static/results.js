@@ -52,7 +52,9 @@ export class Results extends EventTarget {
     const from = Math.floor(first / PAGE);
     const to = Math.floor(last / PAGE);
     for (const [page, controller] of this.#asked) {
-      if (page < from - 1 || page > to + 1) controller.abort();
+      if (page >= from - 1 && page <= to + 1) continue;
+      controller.abort();
+      this.#asked.delete(page); // so that who comes back at once asks again
     }
     for (let page = from; page <= to; page += 1) {
       if (!this.#pages.has(page) && !this.#asked.has(page)) this.#ask(page);
@@ -81,7 +83,7 @@ export class Results extends EventTarget {
     } catch (error) {
       if (!controller.signal.aborted) this.dispatchEvent(new CustomEvent("failed", { detail: error }));
     } finally {
-      this.#asked.delete(page);
+      if (this.#asked.get(page) === controller) this.#asked.delete(page);
     }
   }
 

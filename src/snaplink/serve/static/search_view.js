@@ -23,7 +23,7 @@ export class SearchView {
   /** @type {Results | null} */
   #results = null;
   #stop = new AbortController();
-  /** @type {Map<string, import("./pictures.js").Given>} */
+  /** @type {Map<string, import("./pictures.js").Given>} by address; kept, since the history may lead back to them */
   #uploads = new Map();
   /** @type {Map<string, import("./chips.js").Shown>} what rows in the query look like */
   #rows = new Map();
@@ -147,11 +147,10 @@ export class SearchView {
 
   /** @param {File} file @returns {Promise<Part>} */
   async #uploaded(file) {
-    const number = String(this.#uploads.size + 1);
     const name = file.name && file.name !== "image.png" ? file.name : "your picture";
-    this.#uploads.set(number, { name, url: "", data: "" });
-    this.#uploads.set(number, await given(file, name));
-    return { kind: "upload", value: number, weight: 1 };
+    const upload = await given(file, name);
+    this.#uploads.set(upload.url, upload);
+    return { kind: "upload", value: upload.url, weight: 1 };
   }
 
   /**
