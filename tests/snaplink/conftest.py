@@ -50,7 +50,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield Served(_address(process, log), token, store)
     finally:
         process.terminate()
-        assert process.wait(60) == 0, log.read_text(encoding="utf-8")
+        assert process.wait(120) == 0, log.read_text(encoding="utf-8")
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
@@ -78,9 +78,9 @@ def _serving(encoder: Encoder, **settings: object) -> Iterator[str]:
     thread.start()
     try:
         with Client(address_of(sockets)) as client:
-            client.wait_until_ready(60)
+            client.wait_until_ready(120)
         yield address_of(sockets)
     finally:
         server.should_exit = True
-        thread.join(60)
+        thread.join(120)
         assert not thread.is_alive()

@@ -46,7 +46,7 @@ def client(tiny: ClipEncoder) -> Iterator[TestClient]:
 
 
 def wait_until_ready(asking: TestClient) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while (answer := asking.get("/readyz")).status_code != 200:
         assert time.monotonic() < until, answer.text
         time.sleep(0.05)

@@ -14,7 +14,7 @@ import httpx
 
 __all__ = ["Running"]
 
-_PATIENCE = 90
+_PATIENCE = 180
 
 
 class Running:

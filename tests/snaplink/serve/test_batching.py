@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snaplink.serve import batching
 from snaplink.serve.batching import Batcher
 from snaplink.serve.errors import NotReady, Overloaded
 
@@ -132,15 +134,18 @@ def test_who_is_expected_and_does_not_come_is_not_waited_for_long():
     asyncio.run(main())
 
 
-def test_who_was_answered_together_is_waited_for_from_the_first_who_is_back():
+def test_who_was_answered_together_is_waited_for_from_the_first_who_is_back(monkeypatch):
+    clock = SimpleNamespace(monotonic=lambda: clock.now, perf_counter=lambda: clock.now, now=0.0)
+    monkeypatch.setattr(batching, "time", clock)
+
     async def main():
         recorder = Recorder()
-        made = batcher(recorder, max_wait=1.0)
+        made = batcher(recorder, max_wait=60.0)
         await held(recorder, made)
         answers = [made.submit("text", [number], number)[0] for number in (1, 2)]
         recorder.free.set()
         await asyncio.gather(*answers)
-        await asyncio.sleep(1.1)
+        clock.now = 100.0
         again = made.submit("text", [3], 1)
         await asyncio.sleep(0.1)
         again += made.submit("text", [4], 2)

@@ -132,7 +132,7 @@ def test_whatever_comes_is_a_form_or_refused(noise):
     ],
 )
 def test_a_large_body_of_nonsense_is_refused_at_once(body):
-    begun = time.perf_counter()
+    begun = time.thread_time()  # without what other programs take
     with pytest.raises(ApiError):
         fields(KIND, body, 100)
-    assert time.perf_counter() - begun < 2
+    assert time.thread_time() - begun < 2

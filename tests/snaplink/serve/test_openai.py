@@ -202,7 +202,7 @@ def test_a_full_queue_is_asked_again_by_the_client_itself(serving):
     encoder = Held()
     with serving(encoder, queue=1) as url, ThreadPoolExecutor(3) as threads:
         first = threads.submit(embed_once, "sync", url, "held")
-        assert encoder.begun.wait(30)
+        assert encoder.begun.wait(60)
         waiting = threads.submit(embed_once, "sync", url, "waits")
         refused = full(url)
         assert int(refused.response.headers["Retry-After"]) >= 1
@@ -224,7 +224,7 @@ def embed_once(kind: str, url: str, text: str, **options: Any) -> int:
 
 def refusals(url: str) -> int:
     """How often the server has said that it is full."""
-    lines = httpx.get(f"{url}metrics").text.splitlines()
+    lines = httpx.get(f"{url}metrics", trust_env=False, timeout=60).text.splitlines()
     counts = [line for line in lines if line.startswith("snaplink_requests_total{")]
     return sum(int(float(line.split()[-1])) for line in counts if 'status="429"' in line)
 
@@ -233,7 +233,7 @@ def full(url: str) -> openai.RateLimitError:
     """What a client is told once the queue is full, if it does not ask again."""
     for number in range(200):
         try:
-            embed_once("sync", url, f"text {number}", max_retries=0, timeout=0.3)
+            embed_once("sync", url, f"text {number}", max_retries=0, timeout=1)
         except openai.RateLimitError as error:
             return error
         except openai.APITimeoutError:

@@ -34,8 +34,10 @@ def test_it_says_what_it_serves_and_ends_at_a_signal(tmp_path, sockets):
     answers: list[httpx.Response] = []
 
     def ask() -> None:
-        answers.append(httpx.get(f"{address_of(sockets)}readyz", trust_env=False, timeout=30))
-        signal.raise_signal(signal.SIGTERM)
+        try:
+            answers.append(httpx.get(f"{address_of(sockets)}readyz", trust_env=False, timeout=60))
+        finally:
+            signal.raise_signal(signal.SIGTERM)
 
     def on_ready(served: Served) -> None:
         told.append(served)
