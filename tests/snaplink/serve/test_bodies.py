@@ -250,3 +250,11 @@ def test_bodies_in_chunks_reach_their_route(client):
     assert client.post("/v1/embeddings", content=chunks(), headers=headers).text == whole.text
     answer = client.post("/v1/embeddings", content=b" " * 1_000_001, headers=headers)
     assert answer.status_code == 413
+
+
+def test_a_key_that_is_there_twice_is_found_at_once_among_many():
+    names = [f'"{number}": 0' for number in range(50_000)]
+    begun = time.thread_time()
+    with pytest.raises(ApiError, match="'49999' twice"):
+        json_of(f"{{{','.join([*names, names[-1]])}}}".encode())
+    assert time.thread_time() - begun < 2
