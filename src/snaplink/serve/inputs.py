@@ -23,6 +23,7 @@ __all__ = [
     "Link",
     "Message",
     "check_count",
+    "check_length",
     "check_text",
     "contents_of",
     "from_input",
@@ -116,8 +117,12 @@ def from_input(value: object, settings: Settings, name: str = "input") -> list[I
     if isinstance(value[0], (int, list)):
         raise ApiError(400, f"{name} has lists of numbers, and {_TOKENS}", name)
     check_count(len(value), settings, name)
-    inputs = [_one(item, f"{name}[{number}]", settings) for number, item in enumerate(value)]
-    _check_length(inputs, name)
+    inputs: list[Input] = []
+    length = 0
+    for number, item in enumerate(value):
+        inputs.append(_one(item, f"{name}[{number}]", settings))
+        length += len(inputs[-1]) if isinstance(inputs[-1], str) else 0
+        check_length(length, name)
     return inputs
 
 
@@ -149,9 +154,9 @@ def check_count(count: int, settings: Settings, name: str = "input") -> None:
         )
 
 
-def _check_length(inputs: list[Input], name: str) -> None:
-    """Refuse more text than is cut into tokens in a few seconds."""
-    length = sum(len(item) for item in inputs if isinstance(item, str))
+def check_length(length: int, name: str) -> None:
+    """Refuse more characters of text than are looked through in a second, and cut into tokens in a
+    few; told while they are counted, so that no more of them are looked through."""
     if length > _ALL_TEXTS:
         message = f"{length:,} characters of text in one request, and {_ALL_TEXTS:,} are accepted"
         raise ApiError(413, f"{message}: send several requests", name, "too_much_text")
@@ -201,11 +206,19 @@ def check_text(text: str, name: str, settings: Settings) -> str:
     except UnicodeEncodeError:
         message = f"{name} has half of a character (a lone surrogate, \\ud800 to \\udfff)"
         raise ApiError(400, message, name) from None
-    # The tokenizer's cleaning takes out what may stand between letters.
-    if _NO_SPACE.search(text) and _ENDLESS.search(basic_clean(text)):
+    if _NO_SPACE.search(text) and _ENDLESS.search(_cleaned(text, name)):
         message = f"{name} has more than {_LETTERS} letters, or {_SIGNS} signs, without a space"
         raise ApiError(400, message, name, "word_too_long")
     return text
+
+
+def _cleaned(text: str, name: str) -> str:
+    """As the tokenizer does it, which takes out what may stand between letters."""
+    try:
+        return basic_clean(text)
+    except ValueError:  # of Python's, which reads no number of thousands of digits
+        message = f"{name} has an HTML entity (&#…) of thousands of digits"
+        raise ApiError(400, message, name, "word_too_long") from None
 
 
 def from_picture(value: str, name: str, settings: Settings) -> bytes | Link:

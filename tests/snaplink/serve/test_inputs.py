@@ -141,6 +141,21 @@ def test_all_texts_of_a_request_are_so_long_at_most():
     assert error.value.code == "too_much_text"
 
 
+def test_texts_beyond_that_are_not_looked_through(monkeypatch):
+    cleaned = []
+    monkeypatch.setattr("snaplink.serve.inputs.basic_clean", lambda text: str(cleaned.append(text)))
+    with pytest.raises(ApiError, match="510,000 characters"):
+        from_input(["word " * 1900 + "1" * 500] * 256, CLOSED)
+    assert len(cleaned) == 51
+
+
+@pytest.mark.parametrize("text", ["&#" + "9" * 5000, "&amp;#" + "9" * 5000 + ";"])
+def test_entities_that_python_does_not_read(text):
+    with pytest.raises(ApiError, match="it has an HTML entity") as error:
+        check_text(text, "it", CLOSED)
+    assert error.value.status == 400
+
+
 @given(st.text(max_size=300) | st.text("a \x1bé😀&;#1", max_size=600))
 def test_what_passes_has_no_endless_words(text):
     """Neither as it is nor as the tokenizer cleans it."""

@@ -18,7 +18,15 @@ from snaplink.serve.bodies import content_type, json_of
 from snaplink.serve.connection import while_connected
 from snaplink.serve.errors import ApiError
 from snaplink.serve.inference import Inference
-from snaplink.serve.inputs import DOT, Input, check_count, check_text, contents_of, from_picture
+from snaplink.serve.inputs import (
+    DOT,
+    Input,
+    check_count,
+    check_length,
+    check_text,
+    contents_of,
+    from_picture,
+)
 from snaplink.serve.refusals import wrong_form
 from snaplink.serve.served import check_model, ready_inference
 from snaplink.serve.settings import Settings
@@ -224,7 +232,10 @@ def _templates(asked: ClassifyRequest, settings: Settings) -> list[str]:
 def _check_texts(texts: list[str], name: str, most: int, settings: Settings) -> None:
     if len(texts) > most:
         raise ApiError(413, f"{len(texts):,} {name}, and {most:,} are accepted", name)
+    length = 0
     for number, text in enumerate(texts):
+        length += len(text)
+        check_length(length, name)
         check_text(text, f"{name}[{number}]", settings)
 
 

@@ -31,7 +31,7 @@ class Opening(BaseModel):
     "/session",
     status_code=204,
     response_class=Response,
-    responses=problems(401, 413, 415, 422),
+    responses=problems(401, 408, 413, 415, 422, 429),
     summary="Show the token, for a cookie",
 )
 async def open_session(request: Request, opening: Opening) -> Response:

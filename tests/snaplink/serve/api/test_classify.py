@@ -153,3 +153,10 @@ def test_what_the_sender_calls_a_picture_does_not_count(client):
     Image.new("RGB", (40, 40), "red").save(file, "PNG")
     parts = [("pictures", ("letter.pdf", file.getvalue(), "application/pdf"))]
     assert client.post("/v1/classify", files=parts, data={"labels": LABELS}).status_code == 200
+
+
+def test_all_labels_are_so_long_at_most(client, owl, monkeypatch):
+    monkeypatch.setattr("snaplink.serve.inputs._ALL_TEXTS", 100)
+    assert ask(client, [owl], labels=["a " * 20, "b " * 20]).status_code == 200
+    error = refused(ask(client, [owl], labels=["a " * 30, "b " * 30]), 413)
+    assert (error["param"], error["code"]) == ("labels", "too_much_text")
