@@ -29,6 +29,9 @@ EXAMPLES = 30
 MEANING = {"/v1/embeddings", "/v1/classify", "/v1/search"}
 """What these are sent may have the right form and mean nothing: base64 that is no picture, say."""
 
+PATIENT: Any = {"timeout": 60, "trust_env": False}
+"""A machine that has much else to do is no mistake of the server."""
+
 DOCUMENT = create_app(Settings()).openapi()
 OPERATIONS = [
     pytest.param(path, method, operation, id=f"{method.upper()} {path}")
@@ -57,7 +60,7 @@ def url(serving) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def snapshot(url: str) -> str:
     """Of the store that is served: that of the document's examples is of none."""
-    return str(httpx.get(f"{url}v1/store").json()["snapshot"])
+    return str(httpx.get(f"{url}v1/store", **PATIENT).json()["snapshot"])
 
 
 @api.parametrize()
@@ -67,7 +70,7 @@ def test_answers_are_as_the_document_says(case: schemathesis.Case, url: str, sna
         if isinstance(given, dict):
             setattr(case, part, json.loads(json.dumps(given).replace(IN_EXAMPLES, snapshot)))
     unchecked = [positive_data_acceptance] if case.path in MEANING else []
-    case.call_and_validate(base_url=url, excluded_checks=unchecked)
+    case.call_and_validate(base_url=url, excluded_checks=unchecked, timeout=60)
 
 
 @pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
@@ -75,7 +78,7 @@ def test_the_examples_of_the_document_are_answered(
     path: str, method: str, operation: dict[str, Any], url: str
 ):
     for example in examples(operation):
-        answer = httpx.request(method, f"{url}{path.lstrip('/')}", json=example)
+        answer = httpx.request(method, f"{url}{path.lstrip('/')}", json=example, **PATIENT)
         assert answer.status_code == int(min(operation["responses"])), answer.text
 
 
@@ -97,7 +100,8 @@ def test_there_are_examples_of_what_takes_a_body():
 def test_the_document_says_where_the_token_is_needed(
     path: str, method: str, operation: dict[str, Any], served
 ):
-    answer = httpx.request(method, f"{served.url}{path.lstrip('/').replace('{id}', 'x')}", json={})
+    address = f"{served.url}{path.lstrip('/').replace('{id}', 'x')}"
+    answer = httpx.request(method, address, json={}, **PATIENT)
     needed = operation.get("security", DOCUMENT["security"]) != []
     assert (answer.status_code == 401) == needed, answer.text
     if needed:
