@@ -41,9 +41,12 @@ _TOKENS = (
 
 _ALL_TEXTS = 500_000
 """Characters of all texts of a request."""
-_LETTERS, _SIGNS = 200, 100
-"""More are no word, and the time to cut one into tokens grows with its length's square."""
-_ENDLESS = re.compile(rf"[^\W\d_]{{{_LETTERS + 1}}}|(?:[^\w\s]|_){{{_SIGNS + 1}}}")
+_LETTERS, _DIGITS, _SIGNS = 200, 800, 100
+"""More are no word, and the time to cut one into tokens grows with its length's square. Digits may
+stand in an HTML entity, and Python reads no numbers of thousands of them."""
+_ENDLESS = re.compile(
+    rf"[^\W\d_]{{{_LETTERS + 1}}}|\d{{{_DIGITS + 1}}}|(?:[^\w\s]|_){{{_SIGNS + 1}}}"
+)
 _NO_SPACE = re.compile(rf"[^ \t\r\n]{{{_SIGNS + 1}}}")
 
 
@@ -207,7 +210,10 @@ def check_text(text: str, name: str, settings: Settings) -> str:
         message = f"{name} has half of a character (a lone surrogate, \\ud800 to \\udfff)"
         raise ApiError(400, message, name) from None
     if _NO_SPACE.search(text) and _ENDLESS.search(_cleaned(text, name)):
-        message = f"{name} has more than {_LETTERS} letters, or {_SIGNS} signs, without a space"
+        message = (
+            f"{name} has more than {_LETTERS} letters, {_DIGITS} digits or {_SIGNS} signs "
+            "without a space"
+        )
         raise ApiError(400, message, name, "word_too_long")
     return text
 

@@ -37,6 +37,9 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["classify"])
 
+_PLACES = 4
+"""Of a template. Thousands of them, and long labels, would make gigabytes of prompts."""
+
 
 class ClassifyRequest(BaseModel):
     """Pictures, and the labels to choose from."""
@@ -226,6 +229,11 @@ def _templates(asked: ClassifyRequest, settings: Settings) -> list[str]:
     if asked.templates is None:
         return list(DEFAULT_TEMPLATES)
     _check_texts(asked.templates, "templates", settings.max_templates, settings)
+    for number, template in enumerate(asked.templates):
+        if template.count("{") > _PLACES:
+            name = f"templates[{number}]"
+            message = f"{name} has more than {_PLACES} places for the label: one is enough"
+            raise ApiError(400, message, name)
     return list(check_templates(asked.templates))
 
 

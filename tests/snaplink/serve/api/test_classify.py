@@ -104,6 +104,8 @@ def test_only_the_best(client, files):
         ({"templates": ["no place"]}, 400, None, "{}"),
         ({"templates": []}, 400, None, "template"),
         ({"templates": ["{}"] * 5}, 413, "templates", "4 are accepted"),
+        ({"templates": ["{}", "{} {c} {} {} {}"]}, 400, "templates[1]", "4 places"),
+        ({"labels": ["a", "9" * 801]}, 400, "labels[1]", "800 digits"),
         ({"top": 0}, 422, "top", "greater"),
         ({"top": "2"}, 422, "top", "integer"),
         ({"model": "other"}, 404, "model", "'tiny' is"),
