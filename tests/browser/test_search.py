@@ -174,6 +174,7 @@ def test_what_is_no_picture_is_refused_with_the_reason(
     path.write_text("no picture at all", encoding="utf-8")
     page = visit(demo.url)
     page.watch.expected |= {400, 415, 422}
+    expect(first(page)).to_have_accessible_name("banana")
     given_by_file(page, path)
     expect(page.get_by_role("heading", name="That did not work")).to_be_visible()
     page.get_by_role("button", name="Show all pictures").click()
@@ -182,6 +183,7 @@ def test_what_is_no_picture_is_refused_with_the_reason(
 
 def test_words_and_pictures_are_weighed_together(demo: Server, visit: Visit, drawing: Path) -> None:
     page = visit(demo.url)
+    expect(first(page)).to_have_accessible_name("banana")
     given_by_file(page, drawing)
     expect(first(page)).to_have_accessible_name(re.compile("guitar"))
     type_words(page, "a clock")
@@ -232,7 +234,9 @@ def test_an_address_holds_the_whole_query(photos: Server, visit: Visit) -> None:
 
 def signed_in(visit: Visit, server: Server, **options: Any) -> Page:
     """The page of a server that asks for a token; one of the pictures is lost."""
-    return visit(server.page, expected={410}, **options)
+    page = visit(server.page, expected={410}, **options)
+    expect(page.get_by_role("status")).to_have_text(f"{MANY:,} pictures")  # buttons work from here
+    return page
 
 
 @pytest.mark.parametrize(
