@@ -73,10 +73,10 @@ def _usable(ctx: click.Context, parameter: click.Parameter, value: str | None) -
 @click.option(
     "--max-wait",
     type=click.FloatRange(min=0),
-    default=0.005,
+    default=0.02,
     metavar="SECONDS",
     show_default=True,
-    help="How long a batch waits for pictures that are on their way.",
+    help="How long a batch waits for inputs that are about to come.",
 )
 @click.option(
     "--queue",

@@ -78,7 +78,8 @@ class Batcher:
     Args:
         kinds: what computes the inputs of each.
         max_batch: inputs at once.
-        max_wait: seconds that an input may wait for those that are expected.
+        max_wait: seconds that an input may wait for those that are expected, and for clients that
+            were just answered.
         capacity: inputs that may be there, waiting or in work. A request that finds nothing there
             is taken however long it is.
         observer: told of batches and of what waits.

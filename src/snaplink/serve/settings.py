@@ -36,7 +36,8 @@ class Settings:
         token: what clients have to show; None for none.
         allow_hosts: further names by which clients reach the server.
         max_batch: texts or pictures that the model runs at once.
-        max_wait: seconds for which a batch that could run waits for pictures that are on their way.
+        max_wait: seconds for which a batch that could run waits for pictures that are on their
+            way, and for clients who were just answered.
         queue: inputs that may wait for the model at once.
         time_limit: seconds in which a request is answered.
         decode_limit: seconds that a picture may take to decode.
@@ -61,7 +62,7 @@ class Settings:
     token: str | None = None
     allow_hosts: tuple[str, ...] = ()
     max_batch: int = 32
-    max_wait: float = 0.005
+    max_wait: float = 0.02
     queue: int = 1024
     time_limit: float = 30.0
     decode_limit: float = 10.0
