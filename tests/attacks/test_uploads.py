@@ -134,7 +134,6 @@ def test_every_attack_is_refused_with_a_reason_and_nobody_else_notices(server: S
     for same in (good.answers[::2], good.answers[1::2]):
         for each in same:
             assert each.numbers() == pytest.approx(same[0].numbers(), abs=1e-5)
-    assert server.metric("snaplink_decoder_restarts_total") >= 1  # of the one that took minutes
     assert server.metric("snaplink_requests_in_flight") == 1  # the one that asks
     assert sorted(path.name for path in server.folder.iterdir()) == ["log"]
 

@@ -42,6 +42,10 @@ _OTHERS = {
     b"MZ": "a program",
 }
 
+_SCAN, _SCANS = b"\xff\xda", 100
+"""How a scan of a JPEG begins, and how many are accepted: a progressive one has about ten, and each
+goes through all pixels, so that thousands in a few kilobytes keep a decoder for minutes."""
+
 _PPM = re.compile(rb"P[1-6][\s#]")
 _DATA_URL = re.compile(r"data:([^,;]*)((?:;[^,;]*)*),", re.IGNORECASE)
 _ANY_TYPE = frozenset({"", "application/octet-stream", "binary/octet-stream"})
@@ -86,6 +90,8 @@ def check_picture(content: bytes, name: str, limit: int) -> bytes:
             f"{_guess(content)}: send a JPEG, PNG, WebP, GIF, AVIF, BMP, TIFF, JPEG 2000, PPM, "
             "ICO or QOI",
         )
+    if content.startswith(b"\xff\xd8") and (scans := content.count(_SCAN)) > _SCANS:
+        raise PictureTooLarge(name, f"has {scans:,} scans, and {_SCANS} are accepted: save it anew")
     return content
 
 

@@ -66,7 +66,7 @@ def wrong_forms() -> dict[str, Case]:
     for _ in range(20):
         deep = [deep]
     bodies: dict[str, Any] = {
-        "no input": {"model": "tiny"},
+        "no input": {"encoding_format": "base64"},
         "input of null": {"input": None},
         "input of a number": {"input": 5},
         "input of true": {"input": True},

@@ -39,7 +39,7 @@ def attacks() -> list[Attack]:
         found += [Attack(name, *case) for name, case in cases.items()]
     slow = bodies.data_url(pictures.slow(), "image/jpeg")
     request = post_json(bodies.EMBED, {"input": [{"image": slow}]})
-    found.append(Attack("a jpeg that takes minutes", request, (422,), "longer than"))
+    found.append(Attack("a jpeg that takes minutes", request, (413,), "5,001 scans"))
     parsers = protocol.by_the_parser().items()
     return found + [Attack(name, *case, in_our_form=False) for name, case in parsers]
 

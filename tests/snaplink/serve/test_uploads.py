@@ -63,6 +63,18 @@ def test_what_is_none_is_named(content, what):
     assert error.value.picture == "input[3]"
 
 
+def test_scans_are_counted_before_they_are_decoded():
+    file = io.BytesIO()
+    Image.radial_gradient("L").convert("RGB").save(file, "JPEG", progressive=True)
+    progressive = file.getvalue()
+    scan = b"\xff\xda"
+    assert progressive.count(scan) > 5
+    assert check_picture(progressive, "it", LIMIT) == progressive
+    endless = progressive + scan * 100
+    with pytest.raises(PictureTooLarge, match=r"has 1\d\d scans, and 100 are accepted"):
+        check_picture(endless, "it", LIMIT)
+
+
 def test_the_limit_counts_bytes():
     assert check_picture(GIF + b"\0" * (LIMIT - len(GIF)), "it", LIMIT)
     with pytest.raises(PictureTooLarge, match="10,001 bytes, and 10,000 are accepted"):
