@@ -27,7 +27,7 @@ STORE = WORKSHOP / "serving.store"
 
 CLIENTS = 32
 PEER = "the obvious server around openai/CLIP"
-VISITORS, ATTACKERS = 8, 2
+VISITORS, ATTACKERS = 8, (1, 2)
 SAMPLED = 5.0
 """Seconds between two looks at the memory."""
 WARMING = 0.2
@@ -163,10 +163,10 @@ def bench_hostile(rounds: int, quick: bool) -> None:
     seconds = 6.0 if quick else 60.0
     with serving_servers.snaplink(STORE, MODEL) as server:
         load(server, "half and half", VISITORS, min(5.0, seconds / 2), 1_000_000)
-        cases = {
-            "alone": partial(in_peace, server, seconds),
-            f"beside {ATTACKERS} attackers": partial(beside_attackers, server, seconds),
-        }
+        cases = {"alone": partial(in_peace, server, seconds)}
+        for count in ATTACKERS:
+            beside = partial(beside_attackers, server, seconds, count)
+            cases[f"beside {count} attacking without a pause"] = beside
         results = in_turn(cases, rounds)
     peaceful = results["alone"]["p99 ms"]
     for result in results.values():
@@ -181,10 +181,10 @@ def in_peace(server: Server, seconds: float) -> Measurement:
     return {**seen, "attacks": 0, "not refused": 0}
 
 
-def beside_attackers(server: Server, seconds: float) -> Measurement:
+def beside_attackers(server: Server, seconds: float, count: int) -> Measurement:
     script = str(Path(__file__).with_name("serving_hostile.py"))
     # Longer than the load, which warms up first: attacks from its begin to its end.
-    arguments = ("snaplink", str(server.port), str(ATTACKERS), str(1.3 * seconds + 3))
+    arguments = ("snaplink", str(server.port), str(count), str(1.3 * seconds + 3))
     command = [sys.executable, script, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as attackers:
         seen = in_peace(server, seconds)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy.typing as npt
+from PIL import PngImagePlugin
 
 from snaplink import images
 from snaplink.embed.process import ENDED, DecoderProcess
@@ -30,6 +31,8 @@ Pixels = npt.NDArray[Any]
 
 _ATTEMPTS = 2
 """A process may also have been killed by somebody: its picture has a second chance."""
+_TEXT = 4 << 20
+"""Bytes of text in a PNG, unpacked: nobody reads it, and Pillow's 64 MiB keep a decoder busy."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 """Seconds between two starts, if one process after the other ends without having decoded."""
 
@@ -50,6 +53,7 @@ class Preparation:
 
     def __call__(self, content: bytes) -> tuple[Exception | None, Pixels | None]:
         """None and the pixels, or why there are none. The name is added by who knows it."""
+        PngImagePlugin.MAX_TEXT_MEMORY = _TEXT
         try:
             picture = images.decode(
                 content, name="", upright=self.upright, max_pixels=self.max_pixels

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from snaplink.errors import PictureError
 from snaplink.fake_encoder import FakeEncoder
@@ -214,3 +215,14 @@ def test_decoders_end_when_their_parent_is_killed():
     while any(map(alive, pids)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(map(alive, pids))
+
+
+def test_texts_in_a_png_are_bounded():
+    texts = PngInfo()
+    for number in range(6):
+        texts.add_text(f"text {number}", "a" * 1_000_000, zip=True)
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "PNG", pnginfo=texts)
+    error, pixels = Preparation(FakeEncoder().preprocess, True, 100)(file.getvalue())
+    assert pixels is None
+    assert "text chunks" in str(error)
