@@ -96,11 +96,19 @@ class Shelf:
         Raises:
             StoreError: it cannot be used, or another model made it.
         """
+        await self._begin_threads()
         path = self._settings.store if self._demo is None else await self._demo.start()
         assert path is not None
         seen = _stamp(path)
         await self._open(path)
         self._watching = asyncio.create_task(self._watch(path, seen))
+
+    async def _begin_threads(self) -> None:
+        """All at once, before the model's thread asks how many cores it may use."""
+        begun = threading.Barrier(_SEARCHES)
+        loop = asyncio.get_running_loop()
+        waiting = [loop.run_in_executor(self._threads, begun.wait) for _ in range(_SEARCHES)]
+        await asyncio.gather(*waiting)
 
     async def close(self) -> None:
         """End what runs in the background; the demo's store goes."""

@@ -17,7 +17,10 @@ from schemathesis.config import (
     ProjectsConfig,
     SchemathesisConfig,
 )
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.specs.openapi.checks import (
+    negative_data_rejection,
+    positive_data_acceptance,
+)
 
 from snaplink.fake_encoder import FakeEncoder
 from snaplink.serve.app import create_app
@@ -70,6 +73,8 @@ def test_answers_are_as_the_document_says(case: schemathesis.Case, url: str, sna
         if isinstance(given, dict):
             setattr(case, part, json.loads(json.dumps(given).replace(IN_EXAMPLES, snapshot)))
     unchecked = [positive_data_acceptance] if case.path in MEANING else []
+    if case.method == "GET":  # in an address everything is a text: 5 is one, too
+        unchecked.append(negative_data_rejection)
     case.call_and_validate(base_url=url, excluded_checks=unchecked, timeout=60)
 
 
