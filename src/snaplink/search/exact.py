@@ -135,12 +135,23 @@ def _tensor(block: Matrix) -> Tensor:
 
 def _scores(rows: Tensor, queries: Tensor, mask: Tensor | None, unit: bool) -> Tensor:
     """Cosines ``[q, n]``; minus infinity for what may not be found."""
-    # A product of a matrix and a vector is faster than one of two matrices.
-    scores = torch.mv(rows, queries[0])[None] if len(queries) == 1 else queries @ rows.T
+    scores = _products(rows, queries)
     if not unit:
         scores = scores / torch.linalg.vector_norm(rows, dim=1)
     never = ~torch.isfinite(scores)
     return scores.masked_fill_(never if mask is None else never | ~mask, -torch.inf)
+
+
+def _products(rows: Tensor, queries: Tensor) -> Tensor:
+    """Of all queries ``[q, dim]`` with all rows ``[n, dim]``: ``[q, n]``."""
+    if len(queries) > 1:
+        return (rows @ queries.T).T
+    if torch.get_num_threads() == 1:
+        return torch.mv(rows, queries[0])[None]
+    # A product with one vector is one core's work, which then waits for the rows that others have
+    # just converted and still hold: on some processors four times as long as all the rest. Of one
+    # with two, each core does the rows that it has.
+    return (rows @ queries.repeat(2, 1).T).T[:1]
 
 
 class _Best:
