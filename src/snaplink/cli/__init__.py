@@ -23,6 +23,10 @@ __all__ = ["COMPLETE", "VERBS", "main", "snaplink"]
 COMPLETE = "_SNAPLINK_COMPLETE"
 """The variable by which a shell asks for completions."""
 
+_KERNEL_CACHES, _SHAPES = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"), "128"
+"""How many shapes of matrix products torch and oneDNN keep something prepared for, about 0.3 MB
+each. Batches of texts are of ever new shapes: the 1,024 of both would be 0.5 GB."""
+
 VERBS = (
     "classify",
     "embed",
@@ -88,6 +92,9 @@ def snaplink(context: click.Context) -> None:
 
 def main() -> NoReturn:
     """Run the command `snaplink` with this process's arguments and end the process."""
+    # Said before torch is imported, which asks once.
+    for cache in _KERNEL_CACHES:
+        os.environ.setdefault(cache, _SHAPES)
     # Of a picture that cannot be used we say more than Pillow's warnings; the others are used.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     if instruction := os.environ.get(COMPLETE):

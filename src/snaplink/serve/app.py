@@ -24,6 +24,7 @@ from .loading import load as load_by_settings
 from .loading import prepared_as
 from .logs import AccessLog
 from .metrics import Metrics
+from .pacing import Pacing
 from .page import Page
 from .readiness import Readiness
 from .refusals import Refusals, not_routed, of_wrong_form
@@ -95,6 +96,7 @@ def _surround(app: FastAPI, settings: Settings) -> None:
     )
     app.add_middleware(Door, session=state.session, names=names)
     app.add_middleware(Refusals)
+    app.add_middleware(Pacing)
     app.add_middleware(Headers)
     app.add_middleware(AccessLog, metrics=state.metrics)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -40,6 +41,24 @@ def test_the_version_is_the_distributions(started):
     from importlib.metadata import version
 
     assert started("--version").out.strip() == f"snaplink {version('snaplink')}"
+
+
+@pytest.mark.parametrize("said", [{}, {"LRU_CACHE_CAPACITY": "7"}])
+def test_what_is_kept_for_shapes_is_little_unless_somebody_said_how_much(said):
+    script = (
+        "import atexit, os, sys\n"
+        "from snaplink.cli import main\n"
+        "assert 'torch' not in sys.modules\n"  # it would have asked before
+        "for name in ('LRU_CACHE_CAPACITY', 'ONEDNN_PRIMITIVE_CACHE_CAPACITY'):\n"
+        "    atexit.register(lambda name=name: print(name, os.environ[name]))\n"
+        "main()\n"
+    )
+    kept = {name: os.environ[name] for name in os.environ if "CACHE_CAPACITY" not in name}
+    command = [sys.executable, "-c", script, "--version"]
+    done = subprocess.run(command, env=kept | said, capture_output=True, encoding="utf-8")
+    told = dict(line.split() for line in done.stdout.splitlines()[1:])
+    assert told["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "128"
+    assert told["LRU_CACHE_CAPACITY"] == said.get("LRU_CACHE_CAPACITY", "128")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
