@@ -6,6 +6,7 @@ Without a browser these tests are skipped; SNAPLINK_NEEDS_BROWSER=1 makes that a
 from __future__ import annotations
 
 import base64
+import mimetypes
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -162,14 +163,31 @@ def drawing(tmp_path: Path) -> Path:
     return path
 
 
-def transfer(page: Page, path: Path) -> JSHandle:
-    """A file as the browser holds it while it is dragged, or copied."""
+@pytest.fixture
+def paper(tmp_path: Path) -> Path:
+    """The file of something that is no picture."""
+    path = tmp_path / "notes.pdf"
+    path.write_bytes(b"%PDF-1.7")
+    return path
+
+
+def transfer(page: Page, *paths: Path) -> JSHandle:
+    """Files as the browser holds them while they are dragged, or copied."""
     return page.evaluate_handle(
-        """([name, data]) => {
+        """(files) => {
           const transfer = new DataTransfer();
-          const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
-          transfer.items.add(new File([bytes], name, { type: 'image/png' }));
+          for (const [name, type, data] of files) {
+            const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
+            transfer.items.add(new File([bytes], name, { type }));
+          }
           return transfer;
         }""",
-        [path.name, base64.b64encode(path.read_bytes()).decode("ascii")],
+        [
+            (
+                path.name,
+                mimetypes.guess_type(path.name)[0],
+                base64.b64encode(path.read_bytes()).decode("ascii"),
+            )
+            for path in paths
+        ],
     )

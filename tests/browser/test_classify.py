@@ -27,8 +27,8 @@ def card(page: Page, name: str) -> Locator:
     return page.get_by_role("article").filter(has=page.get_by_text(name, exact=True))
 
 
-def drop(page: Page, path: Path) -> None:
-    page.dispatch_event("#content", "drop", {"dataTransfer": transfer(page, path)})
+def drop(page: Page, *paths: Path) -> None:
+    page.dispatch_event("#content", "drop", {"dataTransfer": transfer(page, *paths)})
 
 
 def shares(of: Locator) -> dict[str, str]:
@@ -105,6 +105,17 @@ def test_what_is_no_picture_is_refused_on_its_card(page: Page, tmp_path: Path) -
     drop(page, path)
     expect(card(page, "not.png").get_by_role("heading")).to_have_text(re.compile("picture"))
     expect(card(page, "guitar").get_by_role("heading")).to_have_text(re.compile("instrument"))
+
+
+def test_files_of_other_kinds_are_named(page: Page, drawing: Path, paper: Path) -> None:
+    drop(page, drawing, paper)
+    expect(card(page, "my guitar.png").get_by_role("heading")).to_have_text(
+        re.compile("^musical instrument")
+    )
+    expect(page.get_by_role("status")).to_have_text(
+        "notes.pdf is no picture: give a JPEG, PNG, WebP …"
+    )
+    expect(page.get_by_role("article")).to_have_count(3)
 
 
 def test_templates_are_the_sentences(page: Page) -> None:

@@ -15,7 +15,7 @@ from .conftest import Visit, transfer
 from .servers import Server
 from .stores import MANY, REAL
 
-Give = Callable[[Page, Path], None]
+Give = Callable[..., None]
 
 FIRST = "#grid li[aria-posinset='1']"
 
@@ -142,8 +142,8 @@ def given_by_file(page: Page, path: Path) -> None:
     chooser.value.set_files(path)
 
 
-def given_by_drop(page: Page, path: Path) -> None:
-    held = transfer(page, path)
+def given_by_drop(page: Page, *paths: Path) -> None:
+    held = transfer(page, *paths)
     page.dispatch_event("#content", "dragover", {"dataTransfer": held})
     expect(page.get_by_text("Drop your picture")).to_have_count(0)
     expect(page.locator("#dropping")).to_be_visible()
@@ -151,10 +151,10 @@ def given_by_drop(page: Page, path: Path) -> None:
     expect(page.locator("#dropping")).to_be_hidden()
 
 
-def given_by_paste(page: Page, path: Path) -> None:
+def given_by_paste(page: Page, *paths: Path) -> None:
     page.evaluate(
         "data => dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }))",
-        transfer(page, path),
+        transfer(page, *paths),
     )
 
 
@@ -179,6 +179,36 @@ def test_what_is_no_picture_is_refused_with_the_reason(
     expect(page.get_by_role("heading", name="That did not work")).to_be_visible()
     page.get_by_role("button", name="Show all pictures").click()
     expect(first(page)).to_have_accessible_name("banana")
+
+
+@pytest.mark.parametrize("give", [given_by_drop, given_by_paste])
+def test_files_of_other_kinds_are_named(
+    demo: Server, visit: Visit, drawing: Path, paper: Path, give: Give
+) -> None:
+    page = visit(demo.url)
+    expect(first(page)).to_have_accessible_name("banana")
+    give(page, paper)
+    said = page.get_by_role("status")
+    expect(said).to_have_text("notes.pdf is no picture: give a JPEG, PNG, WebP …")
+    expect(first(page)).to_have_accessible_name("banana")
+    give(page, drawing, paper, paper)
+    expect(first(page)).to_have_accessible_name(re.compile("guitar, score"))
+    expect(said).to_have_text("notes.pdf and 1 other are no pictures: give a JPEG, PNG, WebP …")
+
+
+def test_pasted_text_is_only_text(demo: Server, visit: Visit) -> None:
+    page = visit(demo.url)
+    expect(page.get_by_role("status")).to_have_text("396 pictures")
+    left_to_the_browser = page.evaluate(
+        """() => {
+          const held = new DataTransfer();
+          held.setData('text/plain', 'a clock');
+          const pasted = new ClipboardEvent('paste', { clipboardData: held, cancelable: true });
+          return dispatchEvent(pasted);
+        }"""
+    )
+    assert left_to_the_browser
+    expect(page.get_by_role("status")).to_have_text("396 pictures")
 
 
 def test_words_and_pictures_are_weighed_together(demo: Server, visit: Visit, drawing: Path) -> None:

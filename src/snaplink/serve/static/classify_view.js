@@ -60,9 +60,14 @@ export class ClassifyView {
     if (this.#demo && !this.#pictures.size) for (const hit of hits.slice(1, SHOWN + 1).reverse()) await this.#try(hit);
   }
 
-  /** @param {File[]} files */
+  /** Ends when they are judged. @param {File[]} files */
   async take(files) {
     await Promise.all(files.map((file) => this.#add(file, file.name || "your picture")));
+  }
+
+  /** @param {string} message */
+  say(message) {
+    this.#said.textContent = message;
   }
 
   /** @param {import("./api.js").Hit} hit */
@@ -99,7 +104,7 @@ export class ClassifyView {
       judged.card.say(error.message);
       return;
     }
-    this.again();
+    await this.again();
   }
 
   #remove(judged, url) {

@@ -4,7 +4,7 @@ import { model, pause, ready, Refused, store } from "./api.js";
 import { ClassifyView } from "./classify_view.js";
 import { watchConnection } from "./connection.js";
 import { byId, counted } from "./dom.js";
-import { receive } from "./pictures.js";
+import { noPictures, receive } from "./pictures.js";
 import { SearchView } from "./search_view.js";
 import { askForToken, useAddress } from "./session.js";
 
@@ -119,7 +119,11 @@ async function begin() {
   const again = () => (viewOf() === "classify" ? classify.again() : search.again());
   listenToLinks(search, classify);
   listenToKeys(search);
-  receive(byId("dropping"), (files) => (viewOf() === "classify" ? classify : search).take(files));
+  receive(byId("dropping"), async (pictures, others) => {
+    const view = viewOf() === "classify" ? classify : search;
+    await view.take(pictures);
+    if (others.length) view.say(noPictures(others)); // last, since what becomes of pictures is said at the same place
+  });
   if (viewOf() === "search") search.begin();
   else route(search, classify);
   if (facts.demo) {

@@ -1,5 +1,7 @@
 /** Pictures that people give: chosen, dropped or pasted, and how they are sent. */
 
+import { counted } from "./dom.js";
+
 /** @typedef {{name: string, url: string, data: string}} Given `url` shows it, `data` is sent */
 
 const SENT_AS_IT_IS = 2 * 1024 * 1024;
@@ -48,18 +50,31 @@ function dataUrl(blob) {
   });
 }
 
-/** @param {DataTransfer | null} transfer @returns {File[]} */
-function filesOf(transfer) {
-  return [...(transfer?.files ?? [])].filter((file) => !file.type || file.type.startsWith("image/"));
+/** What the browser knows no type of may be a picture: the server looks. @param {File} file */
+const mayBePicture = (file) => !file.type || file.type.startsWith("image/");
+
+/**
+ * What to say of files that are no pictures.
+ * @param {File[]} files at least one
+ */
+export function noPictures([first, ...others]) {
+  const what = others.length ? `${first.name} and ${counted(others.length, "other")} are no pictures` : `${first.name} is no picture`;
+  return `${what}: give a JPEG, PNG, WebP …`;
 }
 
 /**
- * Hear of every picture that is dropped on the page or pasted into it.
+ * Hear of every file that is dropped on the page or pasted into it.
  * @param {HTMLElement} curtain shown while a file hovers over the page
- * @param {(files: File[]) => void} take
+ * @param {(pictures: File[], others: File[]) => void} take
  */
 export function receive(curtain, take) {
   const carries = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
+  const takeFrom = (/** @type {DataTransfer | null} */ transfer) => {
+    const files = [...(transfer?.files ?? [])];
+    const others = files.filter((file) => !mayBePicture(file));
+    if (files.length) take(files.filter(mayBePicture), others);
+    return files.length > 0;
+  };
   addEventListener("dragover", (event) => {
     if (!carries(event)) return;
     event.preventDefault();
@@ -72,13 +87,9 @@ export function receive(curtain, take) {
     curtain.hidden = true;
     if (!carries(event)) return;
     event.preventDefault();
-    const files = filesOf(event.dataTransfer);
-    if (files.length) take(files);
+    takeFrom(event.dataTransfer);
   });
   addEventListener("paste", (event) => {
-    const files = filesOf(event.clipboardData);
-    if (!files.length) return;
-    event.preventDefault();
-    take(files);
+    if (takeFrom(event.clipboardData)) event.preventDefault();
   });
 }

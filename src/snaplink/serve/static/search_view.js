@@ -74,11 +74,16 @@ export class SearchView {
     this.#run(true);
   }
 
-  /** @param {File[]} files */
+  /** Ends when what they find is shown. @param {File[]} files */
   async take(files) {
     this.#viewer.close();
     const parts = await Promise.all(files.map((file) => this.#uploaded(file)));
-    this.#change({ parts: [...this.#query.parts, ...parts] });
+    await this.#change({ parts: [...this.#query.parts, ...parts] });
+  }
+
+  /** @param {string} message */
+  say(message) {
+    this.#said.textContent = message;
   }
 
   focus() {
@@ -157,7 +162,7 @@ export class SearchView {
    * The query becomes another. Words that grow are one step in the history, everything else is a step each.
    * @param {Partial<Query>} change @param {boolean} [typing]
    */
-  #change(change, typing = false) {
+  async #change(change, typing = false) {
     const before = JSON.stringify(this.#query);
     this.#query = { ...this.#query, ...structuredClone(change) };
     if (JSON.stringify(this.#query) === before) return;
@@ -166,7 +171,7 @@ export class SearchView {
     history[write]({ query: this.#query }, "", this.address);
     if (this.#words.value !== this.#query.draft) this.#words.value = this.#query.draft;
     this.#paint();
-    this.#run();
+    await this.#run();
   }
 
   #paint() {
