@@ -12,6 +12,7 @@ import click
 
 from . import options
 from .labels import lines, split
+from .terminal import how_many
 
 if TYPE_CHECKING:
     from snaplink.clusters import Clusters
@@ -138,4 +139,4 @@ def _section(group: dict[str, Any]) -> Any:
         Tile(picture["source"], f"{picture['score']:.3f}", tile_name(picture["key"]))
         for picture in group["pictures"][:_SHOWN]
     ]
-    return Section(f"{title}, {group['size']:,} pictures", tiles)
+    return Section(f"{title}, {how_many(group['size'], 'picture')}", tiles)

@@ -44,7 +44,7 @@ def duplicates(store: str, threshold: float, form: str | None, sheet: Path | Non
     from snaplink.sheet import check_form, write_sheet
     from snaplink.store import Store
 
-    from .terminal import progress
+    from .terminal import how_many, progress
 
     if sheet:
         check_form(sheet)
@@ -56,7 +56,7 @@ def duplicates(store: str, threshold: float, form: str | None, sheet: Path | Non
         write_sheet(sheet, [_section(group) for group in groups])
     others = sum(len(group.others) for group in groups)
     if form in (None, "text"):
-        say(f"{len(groups):,} groups, {others:,} pictures beside those to keep")
+        say(f"{how_many(len(groups), 'group')}, {how_many(others, 'picture')} beside those to keep")
 
 
 def _write(groups: list[Group], form: str | None) -> None:

@@ -33,13 +33,12 @@ def export(store: str, out: Path, layout: str) -> None:
     from snaplink.store import Store
     from snaplink.store.clip_retrieval_export import export as write
 
-    from .terminal import progress
+    from .terminal import how_many, progress
 
     opened = Store.open(store)
     with progress("exporting", len(opened)) as written:
         done = write(opened, out, progress=written)
     for modality, count in done.missing.items():
         if count:
-            say(f"{count:,} rows have no {modality} vector: zeros stand in their place")
-    partitions = "1 partition" if done.partitions == 1 else f"{done.partitions:,} partitions"
-    click.echo(f"{out}: {done.rows:,} rows in {partitions}")
+            say(f"{how_many(count, 'row')} without a {modality} vector: zeros stand there")
+    click.echo(f"{out}: {how_many(done.rows, 'row')} in {how_many(done.partitions, 'partition')}")

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from .terminal import bar, console, printable
+from .terminal import bar, console, how_many, printable
 
 if TYPE_CHECKING:
     from snaplink.evaluation import Comparison, Result
@@ -43,8 +43,8 @@ def _write_text(result: Result) -> None:
     from snaplink.report.wording import between, named, percent
 
     page = console()
-    classes = f", {len(result.class_names):,} classes" if result.class_names else ""
-    head = f"{result.dataset}: {result.pictures:,} pictures{classes}, {result.model}"
+    classes = f", {how_many(len(result.class_names), 'class')}" if result.class_names else ""
+    head = f"{result.dataset}: {how_many(result.pictures, 'picture')}{classes}, {result.model}"
     page.print(Text(printable(head), style="bold"), soft_wrap=True)
     width = max(len(named(name)) for name in result.metrics)
     for rank, (name, value) in enumerate(result.metrics.items()):
@@ -83,7 +83,8 @@ def show_comparison(found: Comparison, form: str | None) -> None:
     page = console()
     for side, line in zip("AB", title_of(found), strict=True):
         page.print(Text.assemble((f"{side}  ", "bold"), printable(line)), soft_wrap=True)
-    page.print(f"B less A, on the {found.pictures:,} pictures that both have:", soft_wrap=True)
+    common = how_many(found.pictures, "picture")
+    page.print(f"B less A, on the {common} that both have:", soft_wrap=True)
     width = max(map(len, map(named, found.differences)))
     for name, each in found.differences.items():
         clear = each.low > 0 or each.high < 0

@@ -48,7 +48,7 @@ def import_(
     from snaplink.store import Writer
     from snaplink.store.clip_retrieval_import import Layout
 
-    from .terminal import progress
+    from .terminal import how_many, progress
 
     layout = Layout(folder)
     encoder = load_encoder(model, device)
@@ -68,6 +68,6 @@ def import_(
     ):
         done = layout.read_into(writer, key=key, progress=moved)
     if done.failed:
-        say(f"{done.failed:,} rows without a vector: see failures.parquet")
-    known = f", {done.known:,} were there" if done.known else ""
-    click.echo(f"{store}: {done.added:,} rows added{known}; made by {model}, as you say")
+        say(f"{how_many(done.failed, 'row')} without a vector: see failures.parquet")
+    known = f", {done.known:,} there already" if done.known else ""
+    click.echo(f"{store}: {how_many(done.added, 'row')} added{known}; made by {model}, as you say")

@@ -38,7 +38,7 @@ def index(store: str, modality: str | None, recall: float, as_json: bool) -> int
     from snaplink.search import build_index
     from snaplink.store import Store
 
-    from .terminal import progress
+    from .terminal import how_many, progress
 
     opened = Store.open(store)
     with progress("indexing", len(opened)) as added:
@@ -47,10 +47,10 @@ def index(store: str, modality: str | None, recall: float, as_json: bool) -> int
         click.echo(json.dumps(asdict(facts), indent=2))
     else:
         size = f"{facts.size / 1e6:,.1f} MB"
-        click.echo(f"{facts.rows:,} rows indexed, {size}, expansion {facts.expansion}")
+        click.echo(f"{how_many(facts.rows, 'row')} indexed, {size}, expansion {facts.expansion}")
         for kind, share in facts.recall.items():
-            asked = {"image": "pictures", "text": "captions"}[kind]
-            click.echo(f"recall@10 {share:.4f} (asked for {facts.queries[kind]:,} {asked})")
+            asked = how_many(facts.queries[kind], {"image": "picture", "text": "caption"}[kind])
+            click.echo(f"recall@10 {share:.4f} (asked for {asked})")
         if not facts.recall:
             click.echo("too few rows to measure recall")
     reached = all(share >= recall for share in facts.recall.values())

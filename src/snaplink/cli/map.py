@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from . import options
+from .terminal import how_many
 
 
 @click.command(cls=options.Verb)
@@ -59,4 +60,4 @@ def map(store: str, out: Path, method: str, most: int, seed: int) -> None:
     title = Path(store).resolve().name
     page = library.map_page(opened, found, title=title).encode()
     put(out, page)
-    click.echo(f"{out}: {len(found.positions):,} pictures, {len(page) / 1e6:.1f} MB")
+    click.echo(f"{out}: {how_many(len(found.positions), 'picture')}, {len(page) / 1e6:.1f} MB")

@@ -9,6 +9,7 @@ import click
 
 from . import labelled_data, learning, options
 from .exits import DONE, FAILED, say
+from .terminal import how_many
 
 if TYPE_CHECKING:
     from snaplink.evaluation import Result
@@ -170,6 +171,6 @@ def _show(outcome: Outcome) -> None:
         "lambda": f"{head.recipe['lambda']:.3g}  (scikit-learn's C = {head.recipe['C']:.3g}, "
         f"sweep: {head.recipe['sweep']})",
         "pictures": f"{learnt:,} to learn from, {measured:,} to measure on, "
-        f"{len(head.class_names)} classes",
+        f"{how_many(len(head.class_names), 'class')}",
     }
     learning.show({name: value for name, value in rows.items() if value})

@@ -11,6 +11,7 @@ import click
 
 from . import options
 from .exits import say
+from .terminal import how_many
 
 if TYPE_CHECKING:
     from socket import socket
@@ -210,7 +211,7 @@ def _greeting(served: Served, page: str, others: str | None) -> str:
         "Open": click.style(page, bold=True),
         "From elsewhere": others,
         "Model": f"{served.model}, {served.precision}",
-        "Store": f"{served.store or 'example pictures'}, {served.rows:,} rows",
+        "Store": f"{served.store or 'example pictures'}, {how_many(served.rows, 'row')}",
         "Stop": "Ctrl-C",
     }
     shown = [f"  {name:14}  {value}" for name, value in lines.items() if value]

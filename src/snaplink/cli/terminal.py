@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["bar", "console", "counted", "printable", "progress"]
+__all__ = ["bar", "console", "counted", "how_many", "printable", "progress"]
 
 Item = TypeVar("Item")
 
@@ -48,6 +48,16 @@ def printable(text: str) -> str:
         char.encode("unicode_escape").decode() if unicodedata.category(char) in _STEERING else char
         for char in text
     )
+
+
+def how_many(count: int, one: str) -> str:
+    """A number of things.
+
+    >>> how_many(1, "row"), how_many(1200, "class")
+    ('1 row', '1,200 classes')
+    """
+    ending = "" if count == 1 else "es" if one.endswith("s") else "s"
+    return f"{count:,} {one}{ending}"
 
 
 def counted(items: Iterable[Item], noun: str) -> Iterator[Item]:

@@ -11,6 +11,7 @@ import click
 from . import options
 from .exits import DONE, FAILED, say
 from .official import chosen
+from .terminal import how_many
 
 if TYPE_CHECKING:
     from clip.registry import OfficialModel
@@ -94,7 +95,7 @@ def _verified_store(store: Path, repair: bool) -> dict[str, str]:
         for fault in found:
             say(fault)
         if lost:
-            say(f"{lost:,} rows are to be embedded again: the same snaplink embed does it")
+            say(f"{how_many(lost, 'row')} to embed again: the same snaplink embed does it")
         state = ("repaired" if repair else "broken") if found else "ok"
     except StoreError as error:
         say(str(error))

@@ -43,7 +43,7 @@ def store(tmp_path: Path) -> Path:
 def test_there_and_back_for_real(started: Callable[..., Any], store: Path, tmp_path: Path):
     done = started("export", "pets.store", "out", "--format", "clip-retrieval")
     assert (done.code, done.out) == (0, "out: 3 rows in 1 partition\n")
-    assert done.err == "snaplink: 1 rows have no text vector: zeros stand in their place\n"
+    assert done.err == "snaplink: 1 row without a text vector: zeros stand there\n"
     done = started("import", "out", "again.store", "--model", "tiny")
     assert done.code == 0, done.err
     assert done.out == "again.store: 3 rows added; made by tiny, as you say\n"
@@ -58,7 +58,7 @@ def test_an_import_is_not_made_twice(typed: Callable[..., Any], store: Path):
     assert typed("export", "pets.store", "out").code == 0
     assert typed("import", "out", "again.store", "--model", "tiny").code == 0
     done = typed("import", "out", "again.store", "--model", "tiny")
-    assert done.out == "again.store: 0 rows added, 3 were there; made by tiny, as you say\n"
+    assert done.out == "again.store: 0 rows added, 3 there already; made by tiny, as you say\n"
     done = typed("import", "out", "pets.store", "--model", "tiny")
     assert done.code == 1
     assert "precision fp32, not unknown" in done.err
@@ -102,7 +102,7 @@ def test_verify_and_repair(typed: Callable[..., Any], store: Path):
     min((store / "shards").iterdir()).write_bytes(b"")
     done = typed("verify", "pets.store", "--repair")
     assert done.code == 0
-    assert "3 rows are to be embedded again" in done.err
+    assert "3 rows to embed again" in done.err
     (store / "manifest.json").write_text("{", encoding="utf-8")
     done = typed("verify", "pets.store")
     assert (done.code, done.out) == (1, "pets.store\tbroken\n")

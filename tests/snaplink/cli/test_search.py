@@ -109,7 +109,7 @@ def test_an_index_is_built_used_and_when_stale_refused(typed, store, made):
     ended = typed("index", store)
     assert ended.code == 0
     assert "13 rows indexed" in ended.out
-    assert "recall@10 1.0000 (asked for 1 pictures)" in ended.out
+    assert "recall@10 1.0000 (asked for 1 picture)" in ended.out
     facts = json.loads(typed("index", store, "--json").out)
     assert facts["recall"] == {"image": 1.0}
     exact = typed("search", store, "a cat", "--exact").out
@@ -128,7 +128,7 @@ def test_duplicates(typed, store):
     keep, other = (line.split() for line in ended.out.splitlines())
     assert (keep[0], Path(keep[1]).name) == ("keep", "owl-large.png")
     assert Path(other[1]).name == "owl.png"
-    assert "1 groups, 1 pictures" in ended.err
+    assert "1 group, 1 picture beside those to keep" in ended.err
     [group] = json.loads(typed("duplicates", store, "--json").out)
     assert Path(group["keep"]["key"]).name == "owl-large.png"
     assert group["others"][0]["score"] > 0.95
