@@ -20,6 +20,35 @@ __all__ = ["Refusals", "not_routed", "of_wrong_form", "wrong_form"]
 
 _logger = logging.getLogger("snaplink.serve")
 
+_WHOLE_NUMBER = "this is to be a whole number"
+_NUMBER = "this is to be a number"
+_TRUE_OR_FALSE = "this is to be true or false"
+_OBJECT = "this is to be an object"
+_ONE_OF = "this is to be {expected}"
+_PROBLEMS = {
+    "bool_parsing": _TRUE_OR_FALSE,
+    "bool_type": _TRUE_OR_FALSE,
+    "enum": _ONE_OF,
+    "extra_forbidden": "there is no such field; /openapi.json lists all",
+    "float_parsing": _NUMBER,
+    "float_type": _NUMBER,
+    "greater_than_equal": "this is to be at least {ge:,.15g}",
+    "int_from_float": _WHOLE_NUMBER,
+    "int_parsing": _WHOLE_NUMBER,
+    "int_type": _WHOLE_NUMBER,
+    "less_than_equal": "this is to be at most {le:,.15g}",
+    "list_type": "this is to be a list",
+    "literal_error": _ONE_OF,
+    "missing": "this field is needed",
+    "model_attributes_type": _OBJECT,
+    "model_type": _OBJECT,
+    "string_too_long": "give at most {max_length:,} characters",
+    "string_type": "this is to be a text",
+    "too_long": "give at most {max_length:,}, not {actual_length:,}",
+    "too_short": "give at least {min_length:,}, not {actual_length:,}",
+}
+"""What pydantic finds, by its name for it, in our words; its context fills the places."""
+
 
 class Refusals:
     """ASGI: answers whatever goes wrong further in; what is nobody's mistake but ours is logged."""
@@ -92,7 +121,9 @@ def _told(errors: Sequence[Any], skip: int) -> ApiError:
     for place in first["loc"][skip:]:
         param += f"[{place}]" if isinstance(place, int) else f".{place}"
     param = param.lstrip(".")[:100]
-    unknown = first["type"] == "extra_forbidden"
-    problem = "there is no such field; /openapi.json lists all" if unknown else first["msg"][:300]
-    message = f"{param or 'the body'}: {problem}"
-    return ApiError(422, message, param or None)
+    return ApiError(422, f"{param or 'the body'}: {_problem(first)}", param or None)
+
+
+def _problem(found: Any) -> str:
+    words = _PROBLEMS.get(found["type"])
+    return words.format_map(found.get("ctx", {})) if words else found["msg"][:300]
