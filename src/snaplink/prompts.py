@@ -18,12 +18,15 @@ __all__ = [
     "class_weights",
     "fill",
     "prompt_weights",
+    "quoted",
 ]
 
 DEFAULT_TEMPLATES = ("a photo of a {}.",)
 """The prompt of section 3.1.4 of the paper, which serves labels of any kind."""
 
 _PLACE = re.compile(r"\{c?\}")
+_QUOTED = 60
+"""So many characters of a text are enough to know it by."""
 
 
 def fill(template: str, label: str) -> str:
@@ -33,6 +36,15 @@ def fill(template: str, label: str) -> str:
     'a photo of a cat.'
     """
     return _PLACE.sub(lambda _: label, template)
+
+
+def quoted(text: str) -> str:
+    """A text, or the beginning of a long one, as messages have it.
+
+    >>> quoted("cat"), quoted("cat " * 100)[-10:]
+    ("'cat'", "cat cat …'")
+    """
+    return repr(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…")
 
 
 def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
@@ -52,11 +64,12 @@ def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
         if not label:
             raise ArgumentError(f"label {position} of {len(stripped)} is empty")
         if label.casefold() in seen:
-            raise ArgumentError(f"the label {label!r} is given twice (capitals do not count)")
+            raise ArgumentError(f"the label {quoted(label)} is given twice (capitals do not count)")
         seen.add(label.casefold())
     if len(stripped) == 1:
         raise ArgumentError(
-            f"{stripped[0]!r} is the only label, so every picture would get it: give at least two"
+            f"{quoted(stripped[0])} is the only label, so every picture would get it: give at "
+            "least two"
         )
     if not stripped:
         raise ArgumentError("no labels: give at least two")
@@ -72,7 +85,7 @@ def check_templates(templates: Sequence[str]) -> tuple[str, ...]:
     _refuse_one_text(templates, "templates", ["a photo of a {}."])
     for template in templates:
         if not _PLACE.search(template):
-            raise ArgumentError(f"the template {template!r} has no {{}} where the label goes")
+            raise ArgumentError(f"the template {quoted(template)} has no {{}} where the label goes")
     if not templates:
         raise ArgumentError("no templates: give at least one, such as 'a photo of a {}.'")
     return tuple(templates)
@@ -81,7 +94,7 @@ def check_templates(templates: Sequence[str]) -> tuple[str, ...]:
 def _refuse_one_text(given: Sequence[str], name: str, good: list[str]) -> None:
     """A text is a sequence of texts, too: of its letters."""
     if isinstance(given, str):
-        raise ArgumentError(f"{name} is one text, {given!r}: give a list, such as {good}")
+        raise ArgumentError(f"{name} is one text, {quoted(given)}: give a list, such as {good}")
 
 
 def class_weights(

@@ -11,10 +11,11 @@ import numpy.typing as npt
 import torch
 
 import clip
+from clip.errors import TextTooLongError
 from snaplink.embed.decoders import cores
 from snaplink.encoder import Encoder
 from snaplink.errors import ArgumentError
-from snaplink.prompts import fill, prompt_weights
+from snaplink.prompts import fill, prompt_weights, quoted
 
 from .batching import Batcher
 from .decoding import Decoding, Preparation
@@ -281,8 +282,12 @@ def _lengths(texts: Sequence[str], context_length: int, truncate: bool) -> list[
     """Tokens of each, counted without the table that `clip.tokenize` makes of them: it is what
     most of the time goes to when a request has one text."""
     lengths = [len(clip.clip._tokenizer.encode(text)) + 2 for text in texts]  # a start, an end
-    if not truncate and max(lengths, default=0) > context_length:
-        clip.tokenize(list(texts), context_length)  # says which is too long
+    for text, length in zip(texts, lengths, strict=True):
+        if length > context_length and not truncate:
+            raise TextTooLongError(
+                f"{quoted(text)} has {length:,} tokens, start and end included, and the model "
+                f"reads {context_length}: shorten it"
+            )
     return [min(length, context_length) for length in lengths]
 
 

@@ -124,6 +124,23 @@ def test_what_is_refused_and_why(client, owl, further, status, param, message):
     assert message in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("further", "said"),
+    [
+        (
+            {"labels": ["a", "red " * 200]},
+            f"'a photo of a {'red ' * 11}red…' has 207 tokens, start and end included, and the "
+            "model reads 77: shorten it",
+        ),
+        ({"labels": ["red " * 200] * 2}, f"the label '{'red ' * 15}…' is given twice"),
+        ({"templates": ["red " * 200]}, f"the template '{'red ' * 15}…' has no {{}}"),
+    ],
+)
+def test_long_texts_are_known_by_their_beginning(client, owl, further, said):
+    body = {"pictures": encoded([owl]), "labels": LABELS, **further}
+    assert refused(client.post("/v1/classify", json=body), 400)["message"].startswith(said)
+
+
 def test_the_picture_that_cannot_be_used_is_named(client, files):
     broken = [files[0], files[1][:1000], files[2]]
     for answer in (ask(client, broken), form(client, broken, {"labels": LABELS})):
