@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -19,7 +19,7 @@ from snaplink.prompts import fill, prompt_weights, quoted
 
 from .batching import Batcher
 from .decoding import Decoding, Preparation
-from .errors import NotReady, TimedOut
+from .errors import NotReady
 from .settings import Settings
 from .text_batches import encode_texts
 from .vector_cache import Vector, VectorCache
@@ -153,22 +153,18 @@ class Inference:
 
         Raises:
             clip.errors.TextTooLongError: a text has more tokens, and is not to be truncated.
-            Overloaded, TimedOut, NotReady: see `serve.errors`.
+            Overloaded, NotReady: see `serve.errors`.
         """
         batcher, owner = self._usable(), object()
         keys = [(text, truncate) for text in texts]
+        known = all(key in self._texts for key in keys)
+        found = lengths or ([] if known else await self.lengths(texts, truncate=truncate))
+        length = dict(zip(texts, found, strict=False))
 
-        async def rows() -> Matrix:
-            known = all(key in self._texts for key in keys)
-            found = lengths or ([] if known else await self.lengths(texts, truncate=truncate))
-            length = dict(zip(texts, found, strict=False))
+        def start(missing: list[tuple[str, bool]]) -> list[asyncio.Future[Any]]:
+            return _admitted(batcher, [(text, length[text]) for text, _ in missing], owner)
 
-            def start(missing: list[tuple[str, bool]]) -> list[asyncio.Future[Any]]:
-                return _admitted(batcher, [(text, length[text]) for text, _ in missing], owner)
-
-            return await self._rows(self._texts, keys, start)
-
-        return await self._in_time(rows())
+        return await self._rows(self._texts, keys, start)
 
     async def label_weights(self, labels: Sequence[str], templates: Sequence[str]) -> Matrix:
         """One unit vector a label, float32 ``[labels, dim]``; see `snaplink.prompts.class_weights`.
@@ -194,14 +190,11 @@ class Inference:
 
             return await self._rows(self._labels, keys, start)
 
-        async def slices() -> Matrix:
-            # A slice at a time, so that many prompts need not all have room in the queue.
-            step = max(1, self._settings.max_inputs // count)
-            return np.concatenate(
-                [await rows(labels[at : at + step]) for at in range(0, len(labels), step)]
-            )
-
-        return await self._in_time(slices())
+        # A slice at a time, so that many prompts need not all have room in the queue.
+        step = max(1, self._settings.max_inputs // count)
+        return np.concatenate(
+            [await rows(labels[at : at + step]) for at in range(0, len(labels), step)]
+        )
 
     async def pictures(
         self, contents: Sequence[bytes], *, names: Sequence[str] | None = None
@@ -214,7 +207,7 @@ class Inference:
 
         Raises:
             PictureError: one cannot be used.
-            Overloaded, TimedOut, NotReady: see `serve.errors`.
+            Overloaded, NotReady: see `serve.errors`.
         """
         batcher, owner = self._usable(), object()
         names = names or [f"picture {number}" for number in range(1, len(contents) + 1)]
@@ -232,7 +225,7 @@ class Inference:
         for task in tasks:
             task.add_done_callback(left)
         try:
-            return self._matrix(await self._in_time(_all(tasks)))
+            return self._matrix(await _all(tasks))
         finally:
             for task in tasks:
                 task.cancel()
@@ -269,13 +262,6 @@ class Inference:
 
     def _matrix(self, rows: Sequence[Vector]) -> Matrix:
         return np.stack(rows) if rows else np.empty((0, self.dim), np.float32)
-
-    async def _in_time(self, work: Awaitable[Result]) -> Result:
-        limit = self._settings.time_limit
-        try:
-            return await asyncio.wait_for(work, limit)
-        except asyncio.TimeoutError:  # not TimeoutError's name in Python 3.10
-            raise TimedOut(limit) from None
 
 
 def _lengths(texts: Sequence[str], context_length: int, truncate: bool) -> list[int]:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from snaplink.vectors import Matrix
 
 from .columns import columns_of
 from .demo import Demo
-from .errors import ApiError, NotReady, Overloaded, TimedOut
+from .errors import ApiError, NotReady, Overloaded
 from .inference import Inference
 from .inputs import Link, contents_of
 from .loading import check_model_of
@@ -192,7 +192,7 @@ class Shelf:
         """
         standing, position = self.located(name)
         row = await self._in_thread(partial(standing.row, position))
-        return await self._in_time(self._pictures.within(row, side))
+        return await self._pictures.within(row, side)
 
     def located(self, name: str) -> tuple[Standing, int]:
         """The state and the position that an id means.
@@ -248,14 +248,7 @@ class Shelf:
         self._waiting += 1
         future = asyncio.get_running_loop().run_in_executor(self._threads, work)
         future.add_done_callback(self._done)
-        return await self._in_time(asyncio.shield(future))
-
-    async def _in_time(self, work: Awaitable[Result]) -> Result:
-        limit = self._settings.time_limit
-        try:
-            return await asyncio.wait_for(work, limit)
-        except asyncio.TimeoutError:  # not TimeoutError's name in Python 3.10
-            raise TimedOut(limit) from None
+        return await asyncio.shield(future)  # what has begun in a thread cannot be stopped
 
     def _done(self, future: asyncio.Future[Any]) -> None:
         self._waiting -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -83,3 +84,26 @@ def test_pictures_of_slow_servers_end_with_the_time_limit(tmp_path, monkeypatch)
             answer = client.post(path, json=body)
             assert answer.status_code == 504, answer.text
             assert time.perf_counter() - begun < 3
+
+
+@pytest.mark.parametrize(
+    ("path", "slow"),
+    [
+        ("/v1/store", "shelf.columns_of"),
+        ("/v1/search", "standing.Standing.browse"),
+        ("/v1/pictures/{}-0", "standing.Standing.row"),
+    ],
+)
+def test_a_slow_store_ends_with_the_time_limit(tmp_path, monkeypatch, path, slow):
+    free = threading.Event()
+    monkeypatch.setattr(f"snaplink.serve.{slow}", lambda *_: free.wait(60))
+    store = add(tmp_path / "s.store", unit(3))
+    settings = Settings(store=tmp_path / "s.store", workers=1, time_limit=0.5)
+    with TestClient(
+        create_app(settings, load=lambda: FakeEncoder(dim=DIM)), base_url="http://127.0.0.1:8000"
+    ) as client:
+        wait_until_ready(client)
+        answer = client.get(path.format(store.snapshot))
+        free.set()
+    assert answer.status_code == 504, answer.text
+    assert "was not ready within 0.5 s" in answer.json()["error"]["message"]

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from snaplink.serve.answers import problems
+from snaplink.serve.connection import while_connected
 from snaplink.serve.served import ready_inference
 from snaplink.serve.shelf import Shelf
 
@@ -74,4 +75,4 @@ class StoreFacts(BaseModel):
 async def store(request: Request) -> dict[str, Any]:
     ready_inference(request)
     shelf: Shelf = request.app.state.shelf
-    return await shelf.facts()
+    return await while_connected(request, shelf.facts())
