@@ -136,7 +136,6 @@ def text_ends(model: Any, text: Tensor, originals: Originals) -> Tensor | None:
     used = torch.arange(text.shape[1]) < lengths[:, None]
     places = used.nonzero()[:, 1]
     rows = model.token_embedding(text[order][used]) + model.positional_embedding[places]
-    rows = F.pad(rows, (0, 0, 0, _one_of_few(len(rows)) - len(rows)))
     groups = [
         (count, length) for length, count in enumerate(torch.bincount(lengths).tolist()) if count
     ]
@@ -147,19 +146,6 @@ def text_ends(model: Any, text: Tensor, originals: Originals) -> Tensor | None:
         return _stack(blocks, rows, groups, mask.to(rows.dtype), ends)[order.argsort()]
 
     return _unless_refused(run)
-
-
-def _one_of_few(count: int) -> int:
-    """The next of sixteen numbers an octave.
-
-    For each number of rows that a matrix product meets, oneDNN makes code, about 0.5 MB of it, and
-    keeps it. Together, texts have ever new numbers of tokens.
-
-    >>> [_one_of_few(count) for count in (9, 31, 33, 800, 801)]
-    [9, 31, 34, 800, 832]
-    """
-    step = 1 << max(0, count.bit_length() - 5)
-    return -(-count // step) * step
 
 
 def _unless_refused(run: Callable[[], Tensor]) -> Tensor | None:
@@ -315,15 +301,10 @@ _Groups = Sequence[tuple[int, int]]
 def _stack(
     blocks: Sequence[Any], x: Tensor, groups: _Groups, mask: Tensor | None, ends: Tensor
 ) -> Tensor:
-    """The blocks on rows x [T, D]; of the result only the rows `ends`, one a sequence: [N, D].
-
-    What lies behind the groups is computed and not read.
-    """
+    """The blocks on rows x [T, D]; of the result only the rows `ends`, one a sequence: [N, D]."""
     *body, last = blocks
-    spare = len(x) - sum(count * length for count, length in groups)
-    all_groups = [*groups, (spare, 1)] if spare else groups
     for block in body:
-        x = _block(block, x, all_groups, mask)
+        x = _block(block, x, groups, mask)
     return _block(last, x, groups, None, ends)
 
 
