@@ -141,13 +141,7 @@ class Traffic:
                 return
             try:
                 deed()
-            except (
-                Unexpected,
-                OSError,
-                http.client.HTTPException,
-                ValueError,
-                LookupError,
-            ) as error:
+            except WRONG as error:
                 self.errors[f"{type(error).__name__}: {error}"] += 1
             self.latencies.append(time.monotonic() - begin)
 
