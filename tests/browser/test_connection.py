@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from .conftest import Visit
+from .instead import Instead
 from .servers import Server
 from .stores import LOST, append, photos
 
@@ -77,10 +79,12 @@ def test_a_page_that_comes_too_early_waits(passing: Server, visit: Visit) -> Non
 def test_a_page_that_cannot_begin_tries_again(demo: Server, visit: Visit) -> None:
     page = visit(demo.url, expected={500})
     error = {"message": "something is wrong"}
-    page.route("**/v1/store", lambda route: route.fulfill(status=500, json={"error": error}))
+    instead = Instead(
+        page, "**/v1/store", lambda route: route.fulfill(status=500, json={"error": error})
+    )
     page.reload()
     expect(page.get_by_text("something is wrong")).to_be_visible()
-    page.unroute("**/v1/store")
+    instead.stop()
     expect(page.locator(FIRST)).to_have_accessible_name("banana")
     expect(page.get_by_text("something is wrong")).to_be_hidden()
 
@@ -103,7 +107,7 @@ def test_examples_that_come_bit_by_bit_are_seen(demo: Server, visit: Visit) -> N
         answer = route.fetch()
         route.fulfill(response=answer, json=answer.json() | {"rows": 16})
 
-    page.route("**/v1/store", fewer, times=1)
+    Instead(page, "**/v1/store", fewer, times=1)
     page.goto(demo.url)
     expect(page.get_by_text("Example drawings · 16 pictures · tiny")).to_be_visible()
     expect(page.get_by_text("Example drawings · 396 pictures · tiny")).to_be_visible()
@@ -116,15 +120,16 @@ def test_an_address_of_a_former_store(demo: Server, visit: Visit) -> None:
     expect(page.locator(FIRST)).to_have_accessible_name("banana")
 
 
-def refuse(page: Page, status: int, times: int | None = None) -> None:
-    """Let the server refuse searches: so many, or until `unroute`."""
+def refuse(page: Page, status: int, times: float = math.inf) -> Instead:
+    """Let the server refuse searches."""
     error = {"message": "the server is busy", "type": "server_error", "param": None, "code": None}
-    page.route(
+    return Instead(
+        page,
         "**/v1/search",
         lambda route: route.fulfill(
             status=status, json={"error": error}, headers={"Retry-After": "1"}
         ),
-        times=times,
+        times,
     )
 
 
@@ -132,10 +137,10 @@ def refuse(page: Page, status: int, times: int | None = None) -> None:
 def test_a_busy_server_is_asked_again(demo: Server, visit: Visit, status: int) -> None:
     page = visit(demo.url, expected={status})
     expect(page.locator(FIRST)).to_have_accessible_name("banana")
-    refuse(page, status)
+    instead = refuse(page, status)
     page.get_by_role("searchbox", name="Describe a picture").fill("a clock")
     expect(page.get_by_role("alert")).to_have_text(re.compile("a lot to do"))
-    page.unroute("**/v1/search")
+    instead.stop()
     expect(page.locator(FIRST)).to_have_accessible_name(re.compile("clock"))
     expect(page.get_by_role("alert")).to_be_hidden()
 
@@ -149,20 +154,39 @@ def test_a_search_that_took_too_long_says_so(demo: Server, visit: Visit) -> None
     expect(page.get_by_text("the server is busy")).to_be_visible()
 
 
+def refuse_images(route: Route) -> None:
+    """Refuse what the document asks for by itself; what the program asks for it gets."""
+    if route.request.resource_type == "image":
+        route.fulfill(status=429, headers={"Retry-After": "1"})
+    else:
+        route.continue_()
+
+
 def test_thumbnails_that_were_refused_come_later(demo: Server, visit: Visit) -> None:
     page = visit(demo.url, expected={429})
     expect(page.locator(FIRST)).to_have_accessible_name("banana")
-    refused = []
-
-    def refuse_once(route: Route) -> None:
-        refused.append(route.request.url)
-        route.fulfill(status=429, headers={"Retry-After": "1"})
-
-    page.route("**/thumbnail?side=256", refuse_once, times=3)
+    page.route("**/thumbnail?side=256", refuse_images)
     page.get_by_role("searchbox", name="Describe a picture").fill("a clock")
     expect(page.locator(FIRST)).to_have_accessible_name(re.compile("clock"))
     expect(page.locator("#grid li:not(.there)[aria-posinset='1']")).to_have_count(0)
-    assert len(refused) == 3
+    expect(page.locator(f"{FIRST} img")).to_have_attribute("src", re.compile("^blob:"))
+    page.get_by_role("searchbox", name="Describe a picture").fill("")
+    expect(page.locator(FIRST)).to_have_accessible_name("banana")
+    expect(page.locator("#grid li:not(.there)[aria-posinset='1']")).to_have_count(0)
+
+
+def test_a_picture_that_was_refused_comes_later(demo: Server, visit: Visit) -> None:
+    page = visit(demo.url, expected={429})
+    page.route(re.compile(r"/v1/pictures/[\w-]+$"), refuse_images)
+    page.locator(FIRST).click()
+    viewer = page.get_by_role("dialog", name="Picture")
+    shown = viewer.locator("img")
+    for name in ("banana", "bicycle"):
+        expect(viewer.get_by_role("heading", name=name)).to_be_visible()
+        expect(shown).to_have_attribute("src", re.compile("^blob:"))
+        expect(shown).to_have_js_property("complete", True)
+        expect(shown).to_be_visible()
+        page.keyboard.press("ArrowRight")
 
 
 def test_a_lost_picture_is_shown_as_lost(photos: Server, visit: Visit) -> None:

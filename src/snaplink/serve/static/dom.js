@@ -68,6 +68,20 @@ export function baseName(key) {
 /** What a picture is called. @param {import("./api.js").Hit} hit */
 export const called = (hit) => hit.caption || baseName(hit.key);
 
+/**
+ * Show a picture whose bytes are here: nobody is asked for it, who could refuse.
+ * @param {HTMLImageElement} image @param {Blob} bytes
+ */
+export function showHere(image, bytes) {
+  const address = URL.createObjectURL(bytes);
+  const forget = () => URL.revokeObjectURL(address);
+  for (const end of ["load", "error"]) image.addEventListener(end, forget, { once: true });
+  image.src = address;
+}
+
+/** Whether the bytes of the picture were given by `showHere`. @param {HTMLImageElement} image */
+export const isHere = (image) => image.src.startsWith("blob:");
+
 /** @param {string} symbol such as "plus", of the page's symbols */
 export function setSymbol(button, symbol) {
   button.querySelector("use").setAttribute("href", `#icon-${symbol}`);

@@ -5,7 +5,7 @@
  */
 
 import { picture } from "./api.js";
-import { called, copyOf } from "./dom.js";
+import { called, copyOf, isHere, showHere } from "./dom.js";
 
 const SPARE = 2;
 const TALLEST = 15_000_000; // pixels: browsers cannot scroll much further
@@ -161,14 +161,13 @@ export class Grid extends EventTarget {
 
   /** An image tells nothing of its error: ask as a program does, which also waits for a busy server. */
   async #failed(tile, image) {
-    const { id, again } = tile.dataset;
+    const { id } = tile.dataset;
     const path = image.getAttribute("src");
     if (!id || !path) return;
-    const found = again !== id && (await picture(path).catch(() => null));
+    const found = isHere(image) ? null : await picture(path).catch(() => null);
     if (!found) this.#lost.add(id);
     if (tile.dataset.id !== id) return;
-    tile.dataset.again = id;
-    if (found) image.src = path;
+    if (found) showHere(image, found);
     else tile.classList.add("missing");
   }
 

@@ -5,7 +5,7 @@
  */
 
 import { picture } from "./api.js";
-import { byId, called, element } from "./dom.js";
+import { byId, called, element, isHere, showHere } from "./dom.js";
 
 export class Viewer extends EventTarget {
   /** @type {import("./results.js").Results | null} */
@@ -13,8 +13,8 @@ export class Viewer extends EventTarget {
   #index = 0;
   #dialog = byId("viewer");
   #image = this.#dialog.querySelector("img");
-  /** The address that was tried a second time. */
-  #again = "";
+  /** The address of the picture that is shown. */
+  #path = "";
 
   constructor() {
     super();
@@ -63,14 +63,16 @@ export class Viewer extends EventTarget {
 
   /** An image tells nothing of its error: ask as a program does, which also waits for a busy server. */
   async #failed() {
-    const path = this.#image.getAttribute("src");
-    if (!path) return;
-    const problem = await picture(path).then(() => "", (error) => error.message);
-    if (this.#image.getAttribute("src") !== path) return;
-    if (problem || this.#again === path) this.#lost(problem || "The browser cannot read this picture.");
-    else {
-      this.#again = path;
-      this.#image.src = path;
+    if (isHere(this.#image)) {
+      this.#lost("The browser cannot read this picture.");
+      return;
+    }
+    const path = this.#path;
+    try {
+      const found = await picture(path);
+      if (this.#path === path) showHere(this.#image, found);
+    } catch (error) {
+      if (this.#path === path) this.#lost(error.message);
     }
   }
 
@@ -104,9 +106,9 @@ export class Viewer extends EventTarget {
 
   #show(hit, name) {
     this.#image.alt = name;
-    if (this.#image.getAttribute("src") === hit.picture && !this.#image.hidden) return;
+    if (this.#path === hit.picture && !this.#image.hidden) return;
     this.#lost("");
-    this.#again = "";
+    this.#path = hit.picture;
     this.#dialog.classList.add("loading");
     this.#image.width = hit.width ?? 512;
     this.#image.height = hit.height ?? 512;
