@@ -134,9 +134,9 @@ class Batcher:
     def expect(self, kind: str, change: int) -> None:
         """So many more (or, below 0, fewer) inputs of a kind are on their way."""
         with self._changed:
-            self._lines[kind].coming += change
-            if change < 0:
-                self._changed.notify()
+            line = self._lines[kind]
+            line.coming += change
+            self._wake_for(line)
 
     def submit(
         self, kind: str, inputs: Sequence[Any], owner: Hashable
@@ -151,9 +151,10 @@ class Batcher:
         with self._changed:
             if self._ended.done():
                 raise NotReady("the server is about to end")
+            first = not line.items
             for item in items:
                 line.items.push(item, owner)
-            self._changed.notify()
+            self._wake_for(line, first)
         self._tell_waiting(line)
         return [item.answer for item in items]
 
@@ -163,6 +164,14 @@ class Batcher:
             self._closing = True
             self._changed.notify_all()
         await asyncio.shield(self._ended)
+
+    def _wake_for(self, line: _Line, first: bool = False) -> None:
+        """Wake the thread if it has something to do, for that takes time from the loop.
+
+        That is to run a batch, or to learn when a first input's wait will end.
+        """
+        if first or (line.items and self._patience(line) <= 0):
+            self._changed.notify()
 
     def _tell_waiting(self, line: _Line) -> None:
         if self._observer:

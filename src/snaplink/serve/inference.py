@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -54,7 +55,8 @@ class Inference:
         problem: why the model is not there; None once it is.
         upright, bulk: as given.
         encoder: the model, once it is there, for its facts only: none but the batcher runs it.
-        name, dim, resolution, logit_scale, context_length, precision, weights_sha256: the model's,
+        name: what clients call the model; a file or directory without the folders it is in.
+        dim, resolution, logit_scale, context_length, precision, weights_sha256: the model's,
             likewise.
     """
 
@@ -118,7 +120,9 @@ class Inference:
         self.encoder = encoder = self._load()
         if self.bulk and encoder.bulk is None:
             raise ArgumentError(f"{encoder.name} has no preprocessing that bulk work knows")
-        for name in ("name", "dim", "resolution", "logit_scale", "context_length", "precision"):
+        path = Path(encoder.name)
+        self.name = path.name if path.exists() else encoder.name
+        for name in ("dim", "resolution", "logit_scale", "context_length", "precision"):
             setattr(self, name, getattr(encoder, name))
         self.weights_sha256 = encoder.weights_sha256()
         return encoder

@@ -18,7 +18,6 @@ from typing import Any
 import uvicorn
 
 from .app import create_app
-from .served import public_name
 from .settings import Settings
 
 __all__ = ["Served", "run"]
@@ -140,7 +139,7 @@ class _Server(uvicorn.Server):
 def _served(state: Any) -> Served:
     inference, standing = state.inference, state.shelf.standing
     return Served(
-        model=public_name(inference.name),
+        model=inference.name,
         precision=inference.precision,
         store=state.settings.store and standing.path.resolve().name,
         rows=len(standing),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import Request
@@ -14,7 +13,7 @@ from .errors import ApiError
 if TYPE_CHECKING:
     from .inference import Inference
 
-__all__ = ["check_model", "public_name", "ready_inference"]
+__all__ = ["check_model", "ready_inference"]
 
 
 def ready_inference(request: Request) -> Inference:
@@ -28,22 +27,13 @@ def ready_inference(request: Request) -> Inference:
     return inference
 
 
-def public_name(name: str) -> str:
-    """A model's name; of a file or directory, without the folders that it is in.
-
-    >>> public_name("ViT-B/32")
-    'ViT-B/32'
-    """
-    return Path(name).name if Path(name).exists() else name
-
-
 def check_model(asked: str | None, inference: Inference) -> str:
-    """The served model's public name, if that is the one asked for, or none is.
+    """The served model's name, if that is the one asked for, or none is.
 
     Raises:
         ApiError: another is.
     """
-    served = public_name(inference.name)
+    served = inference.name
     if asked in (None, served) or (asked and official_name(asked) == served):
         return served
     raise ApiError(

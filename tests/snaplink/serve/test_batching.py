@@ -124,6 +124,20 @@ def test_a_batch_waits_for_those_that_are_coming():
     assert asyncio.run(main()) == [[5], [1, 2]]
 
 
+def test_a_full_batch_waits_for_nobody():
+    async def main():
+        recorder = Recorder()
+        made = batcher(recorder, max_wait=60.0)
+        made.expect("picture", 5)
+        answers = [made.submit("picture", [number], number)[0] for number in (1, 2, 3, 4)]
+        assert await asyncio.gather(*answers) == [2, 4, 6, 8]
+        made.expect("picture", -5)
+        await made.close()
+        return recorder.batches
+
+    assert asyncio.run(main()) == [[1, 2, 3, 4]]
+
+
 def test_who_is_expected_and_does_not_come_is_not_waited_for_long():
     async def main():
         made = batcher(Recorder(), max_wait=0.01)

@@ -267,6 +267,18 @@ def test_a_model_that_cannot_be_loaded_is_the_problem():
     assert "no such device" in asyncio.run(main())
 
 
+@pytest.mark.parametrize("name", ["ViT-B/32", "{folder}/mine.pt"])
+def test_a_file_is_known_by_its_name_alone(tmp_path, name):
+    async def main():
+        encoder = Held()
+        encoder.name = name.format(folder=tmp_path)
+        async with running(encoder) as (inference, _):
+            return inference.name
+
+    (tmp_path / "mine.pt").touch()
+    assert asyncio.run(main()) == name.rpartition("}/")[2]
+
+
 def test_settings_that_leave_nothing_to_do_are_refused_and_tokens_are_not_shown():
     with pytest.raises(ArgumentError, match="max batch is 0"):
         Settings(max_batch=0)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from snaplink.prompts import DEFAULT_TEMPLATES
 from snaplink.serve.answers import problems
-from snaplink.serve.served import check_model, public_name, ready_inference
+from snaplink.serve.served import check_model, ready_inference
 
 __all__ = ["router"]
 
@@ -76,7 +76,7 @@ async def retrieve_model(
 def _served(request: Request) -> ServedModel:
     inference = ready_inference(request)
     return ServedModel(
-        id=public_name(inference.name),
+        id=inference.name,
         created=request.app.state.created,
         dim=inference.dim,
         resolution=inference.resolution,

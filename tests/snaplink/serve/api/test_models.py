@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from snaplink.serve.served import check_model, public_name
+from snaplink.serve.served import check_model
 from snaplink.weights import weights_sha256
 
 
@@ -35,8 +35,3 @@ class Official:
 @pytest.mark.parametrize("asked", [None, "ViT-B/32", "ViT-B-32", "openai/clip-vit-base-patch32"])
 def test_spellings_of_other_projects_mean_it_too(asked):
     assert check_model(asked, Official()) == "ViT-B/32"
-
-
-def test_a_file_is_known_by_its_name_alone(tmp_path):
-    (tmp_path / "mine.pt").touch()
-    assert public_name(str(tmp_path / "mine.pt")) == "mine.pt"
